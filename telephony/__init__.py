@@ -1,0 +1,1 @@
+"""Twilio's language: webhooks, Media Streams, REST. Knows no booking."""
