@@ -1,0 +1,145 @@
+"""The words of a text message: filled from a template, in plain GSM-7, counted in segments."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from appointments.errors import ConfigError
+from appointments.spoken import MONTHS, WEEKDAYS
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from zoneinfo import ZoneInfo
+
+    from appointments.model import Slot
+
+PLACEHOLDERS = ("date", "time", "link", "location", "duration", "name", "business")
+
+GSM_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+GSM_EXTENDED = "^{}\\[~]|€\f"
+"""These take two places each."""
+
+
+def check_template(template: str) -> None:
+    """Refuse a template with an unknown placeholder, or one whose wording would unsubscribe the caller."""
+    for name in _PLACEHOLDER.findall(template):
+        if name not in PLACEHOLDERS:
+            known = " ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+            raise ConfigError(f"the text template has no placeholder {{{name}}}; there are {known}")
+    # CANCEL is among Twilio's default opt-out words: who answers it gets no text ever after.
+    if re.search(r"\b(?:reply|text|answer|send)\W+cancel\b", template, re.IGNORECASE):
+        raise ConfigError("the text template asks for the reply CANCEL, which ends all texts; ask for X instead")
+
+
+def render_sms(
+    template: str,
+    *,
+    slot: Slot,
+    zone: ZoneInfo,
+    duration: timedelta,
+    link: str = "",
+    location: str = "",
+    name: str = "",
+    business: str = "",
+) -> str:
+    """Fill `template` in GSM-7; a line with a placeholder that has nothing to say is left out."""
+    check_template(template)
+    local = slot.start.astimezone(zone)
+    values = {
+        "date": _date(local),
+        "time": _time(local),
+        "link": link,
+        "location": location,
+        "duration": _duration(duration),
+        "name": name,
+        "business": business,
+    }
+    values = {placeholder: " ".join(value.split()) for placeholder, value in values.items()}
+    lines = [
+        _PLACEHOLDER.sub(lambda found: values[found[1]], line)
+        for line in template.strip().splitlines()
+        if all(values[placeholder] for placeholder in _PLACEHOLDER.findall(line))
+    ]
+    return gsm_clean("\n".join(lines)).strip()
+
+
+def gsm_clean(text: str) -> str:
+    """Return `text` with nothing in it that GSM-7 lacks: one such character would halve what a segment holds."""
+    return "".join(_gsm(character) for character in unicodedata.normalize("NFC", text))
+
+
+def segments(text: str) -> int:
+    """Return how many segments `text` is billed as."""
+    if all(character in GSM_BASIC or character in GSM_EXTENDED for character in text):
+        return _count([1 + (character in GSM_EXTENDED) for character in text], whole=160, part=153)
+    return _count([1 + (ord(character) > 0xFFFF) for character in text], whole=70, part=67)
+
+
+def _count(sizes: list[int], *, whole: int, part: int) -> int:
+    if sum(sizes) <= whole:
+        return 1
+    count, room = 1, part
+    for size in sizes:
+        # A character of two places is never split between two segments.
+        if size > room:
+            count, room = count + 1, part
+        room -= size
+    return count
+
+
+def _gsm(character: str) -> str:
+    if character in GSM_BASIC or character in GSM_EXTENDED:
+        return character
+    if character in _FOLDED:
+        return _FOLDED[character]
+    category = unicodedata.category(character)
+    if category.startswith("Z"):
+        return " "
+    if category in ("Cf", "Cc", "Mn", "Me"):
+        return " " if character == "\t" else ""
+    letters = [part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)]
+    folded = "".join(_FOLDED.get(part, part) for part in letters)
+    return folded if folded and all(part in GSM_BASIC or part in GSM_EXTENDED for part in folded) else "?"
+
+
+def _date(local: datetime) -> str:
+    return f"{WEEKDAYS[local.weekday()][:3]}, {MONTHS[local.month - 1][:3]} {local.day}"
+
+
+def _time(local: datetime) -> str:
+    return f"{local.hour % 12 or 12}:{local.minute:02} {'AM' if local.hour < 12 else 'PM'}"
+
+
+def _duration(duration: timedelta) -> str:
+    hours, minutes = divmod(round(duration.total_seconds() / 60), 60)
+    parts = [
+        f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in ((hours, "hour"), (minutes, "minute")) if count
+    ]
+    return " ".join(parts)
+
+
+_PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
+_FOLDED = (
+    dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`\u2039\u203a", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | {"\u2026": "...", "\u2022": "*", "\u00b7": "*", "\u2044": "/", "\u00d7": "x", "\u2192": "->"}
+    | {
+        "Ł": "L",
+        "ł": "l",
+        "Đ": "D",
+        "đ": "d",
+        "Œ": "OE",
+        "œ": "oe",
+        "\u0131": "i",
+        "ð": "d",
+        "Ð": "D",
+        "þ": "th",
+        "Þ": "Th",
+    }
+)

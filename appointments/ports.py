@@ -1,0 +1,68 @@
+"""What the domain needs from outside: a calendar, a clock, a way to send texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appointments.model import Attendee, Booking, EventType, EventTypeId, Slot
+
+Clock = Callable[[], datetime]
+"""The business's clock: now, aware, in UTC."""
+
+
+class Calendar(Protocol):
+    """A place where slots are free and bookings are kept. Every one passes `tests/calendar_conformance.py`.
+
+    Every method may raise `CalendarUnavailable` and `CalendarRejected`.
+    """
+
+    @property
+    def refuses_overlap(self) -> bool:
+        """Whether the calendar itself refuses a second booking of a slot, so that a create may be repeated."""
+        ...
+
+    async def event_type(self, event_type_id: EventTypeId) -> EventType:
+        """Return what `event_type_id` books."""
+        ...
+
+    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
+        """Return the free slots that start in [start, end), earliest first."""
+        ...
+
+    async def book(
+        self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str
+    ) -> Booking:
+        """Book `slot` once. Never repeats the request by itself.
+
+        Raises:
+            SlotTaken: the calendar says so; it may have been our own earlier try: `find` settles it.
+            CalendarUnavailable: with `is_unclear` when the booking may have been made.
+        """
+        ...
+
+    async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
+        """Return the live booking at `slot` that was made with `idempotency_key`, None when there is none."""
+        ...
+
+
+class MessageSender(Protocol):
+    """Sends texts. Sending is not idempotent; `find` tells whether an earlier try went out.
+
+    Raises:
+        MessageRefused: it will never be accepted.
+        MessageUnclear: it may have been sent.
+        MessageDeferred: it was certainly not sent; try again later.
+    """
+
+    async def send(self, *, to: str, body: str, outbox_id: str) -> str:
+        """Send one text and return its `message_sid`."""
+        ...
+
+    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+        """Return the `message_sid` of a text like this one sent since then, None when there is none."""
+        ...

@@ -1,0 +1,1 @@
+"""The record: what was booked, said and texted, kept in one database."""

@@ -1,0 +1,87 @@
+"""Calls and what was said in them, and the tokens that let a media socket in once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from appointments.model import CallSid
+from appointments.store.database import Database
+from appointments.store.records import CallRecord, TurnRecord
+from appointments.store.tables import calls, turns, used_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+# A token that has expired is refused by its date; its row stays a little longer, since clocks differ.
+_KEPT_AFTER_EXPIRY = timedelta(hours=1)
+
+
+class CallRecords(Database):
+    """Keeps one row a call, one a turn, one a used token."""
+
+    async def begin_call(self, call_sid: CallSid, *, caller: str | None, called: str, at: datetime) -> None:
+        """Record that a call began; the first word counts when it is told twice."""
+        async with self._write() as connection:
+            known = await connection.execute(select(calls.c.call_sid).where(calls.c.call_sid == call_sid))
+            if known.first() is None:
+                await connection.execute(
+                    insert(calls).values(call_sid=call_sid, caller=caller, called=called, started_at=at, outcome="")
+                )
+
+    async def end_call(self, call_sid: CallSid, *, outcome: str, at: datetime) -> None:
+        """Record that a call ended; the first word counts when it is told twice."""
+        live = (calls.c.call_sid == call_sid) & calls.c.ended_at.is_(None)
+        async with self._write() as connection:
+            await connection.execute(update(calls).where(live).values(ended_at=at, outcome=outcome))
+
+    async def call(self, call_sid: CallSid) -> CallRecord | None:
+        """Return the call, None when it is unknown."""
+        async with self._read() as connection:
+            row = (await connection.execute(select(calls).where(calls.c.call_sid == call_sid))).first()
+        if row is None:
+            return None
+        return CallRecord(CallSid(row.call_sid), row.caller, row.called, row.started_at, row.ended_at, row.outcome)
+
+    async def live_calls(self, caller: str, since: datetime) -> int:
+        """Return how many calls of `caller` that began since then have not ended."""
+        live = (calls.c.caller == caller) & calls.c.ended_at.is_(None) & (calls.c.started_at >= since)
+        async with self._read() as connection:
+            return int((await connection.execute(select(func.count()).where(live))).scalar_one())
+
+    async def add_turn(
+        self,
+        call_sid: CallSid,
+        *,
+        who: str,
+        text: str,
+        at_ms: int,
+        tool: str | None = None,
+        took_ms: int | None = None,
+    ) -> None:
+        """Record one side's go."""
+        turn = {"call_sid": call_sid, "who": who, "text": text, "at_ms": at_ms, "tool": tool, "took_ms": took_ms}
+        async with self._write() as connection:
+            await connection.execute(insert(turns).values(turn))
+
+    async def turns(self, call_sid: CallSid) -> Sequence[TurnRecord]:
+        """Return the call's turns in the order they happened."""
+        query = select(turns).where(turns.c.call_sid == call_sid).order_by(turns.c.at_ms, turns.c.turn_id)
+        async with self._read() as connection:
+            rows = await connection.execute(query)
+            return [TurnRecord(row.who, row.text, row.at_ms, row.tool, row.took_ms) for row in rows]
+
+    async def use_token(self, token_id: str, *, expires: datetime) -> bool:
+        """Return True exactly once for each `token_id`, whichever process asks."""
+        try:
+            async with self._write() as connection:
+                old = used_tokens.c.expires_at < self._clock() - _KEPT_AFTER_EXPIRY
+                await connection.execute(delete(used_tokens).where(old))
+                await connection.execute(insert(used_tokens).values(token_id=token_id, expires_at=expires))
+        except IntegrityError:
+            return False
+        return True

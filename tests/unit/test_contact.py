@@ -1,0 +1,108 @@
+"""Which numbers are real, which may be texted, which e-mail address to book with."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appointments.contact import attendee_email, clean_email, country_of, may_text, valid_caller
+from appointments.errors import WishNotUnderstood
+from appointments.model import PhoneNumber
+
+AMERICAN = PhoneNumber("+14155550123")
+
+
+@pytest.mark.parametrize("raw", ["+14155550123", "+442079460958", " +16045550123 "])
+def test_takes_a_real_number(raw: str) -> None:
+    assert valid_caller(raw) == raw.strip()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "+266696687",
+        "+7378742833",
+        "+2562533",
+        "+8656696",
+        "+86282452253",
+        "anonymous",
+        "Restricted",
+        "sip:+14155550123@example.com",
+        "client:maya",
+        "12345",
+        "+1415555",
+        "14155550123",
+        "+",
+        "",
+    ],
+)
+def test_takes_a_withheld_or_impossible_number_for_none(raw: str) -> None:
+    assert valid_caller(raw) is None
+
+
+def test_tells_the_country() -> None:
+    assert country_of(AMERICAN) == "US"
+    assert country_of(PhoneNumber("+442079460958")) == "GB"
+    assert country_of(PhoneNumber("nonsense")) == ""
+
+
+def test_texts_a_number_of_a_listed_country() -> None:
+    assert may_text(AMERICAN, ("US", "CA"))
+
+
+@pytest.mark.parametrize("number", ["+442079460958", "+18005550123", "+19005551234", "+266696687", None])
+def test_texts_no_foreign_toll_free_premium_or_unknown_number(number: str | None) -> None:
+    assert not may_text(PhoneNumber(number) if number else None, ("US", "CA"))
+
+
+def test_gives_every_caller_an_address_of_their_own() -> None:
+    template = "caller+{digits}@example.com"
+
+    assert attendee_email(template, AMERICAN) == "caller+14155550123@example.com"
+    assert attendee_email(template, PhoneNumber("+14155550124")) == "caller+14155550124@example.com"
+
+
+def test_has_no_address_without_a_number_or_a_template() -> None:
+    assert attendee_email("caller+{digits}@example.com", None) is None
+    assert attendee_email("", AMERICAN) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("maya@example.com", "maya@example.com"),
+        (" Maya.Chen@Example.com. ", "maya.chen@example.com"),
+        ("maya at example dot com", "maya@example.com"),
+        ("It's maya dot chen at example dot co dot uk.", "maya.chen@example.co.uk"),
+        ("maya underscore chen at sign example dot com", "maya_chen@example.com"),
+        ("m a y a at example dot com", "maya@example.com"),
+        ("maya dash chen plus clinic at example.com", "maya-chen+clinic@example.com"),
+        ("maya four two at example dot com", "maya42@example.com"),
+        ("maya @ example.com", "maya@example.com"),
+    ],
+)
+def test_understands_an_address_typed_or_spoken(said: str, meant: str) -> None:
+    assert clean_email(said) == meant
+
+
+@pytest.mark.parametrize("said", ["", "maya", "maya at", "I don't have one", "maya@example", "a@b@c.com"])
+def test_refuses_what_is_no_address(said: str) -> None:
+    with pytest.raises(WishNotUnderstood, match="not an e-mail address"):
+        clean_email(said)
+
+
+@given(said=st.text(max_size=40))
+def test_cleans_an_address_once_or_refuses_it(said: str) -> None:
+    try:
+        address = clean_email(said)
+    except WishNotUnderstood:
+        return
+    assert clean_email(address) == address
+
+
+@given(raw=st.text(max_size=20) | st.from_regex(r"\+\d{1,16}", fullmatch=True))
+def test_takes_any_text_as_a_number_or_none(raw: str) -> None:
+    number = valid_caller(raw)
+
+    assert number is None or number == raw.strip()
