@@ -1,0 +1,53 @@
+"""A Calendar in memory, for tests: free slots as given, bookings that refuse to overlap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from appointments.errors import CalendarRejected, SlotTaken
+from appointments.model import Booking, BookingStatus, BookingUid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from appointments.model import Attendee, EventType, EventTypeId, Slot
+
+
+class MemoryCalendar:
+    """Keeps one event type's `free` slots and the bookings made of them."""
+
+    refuses_overlap = True
+
+    def __init__(self, event_type: EventType, free: Iterable[Slot]) -> None:
+        self._event_type = event_type
+        self._free = sorted(free)
+        self.bookings: list[Booking] = []
+
+    async def event_type(self, event_type_id: EventTypeId) -> EventType:
+        if event_type_id != self._event_type.id:
+            raise CalendarRejected(f"there is no event type {event_type_id!r}")
+        return self._event_type
+
+    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
+        await self.event_type(event_type_id)
+        return [slot for slot in self._free if start <= slot.start < end and not self._is_booked(slot)]
+
+    async def book(
+        self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str
+    ) -> Booking:
+        await self.event_type(event_type.id)
+        if slot not in self._free or self._is_booked(slot):
+            raise SlotTaken(slot)
+        booking = Booking(BookingUid(uuid4().hex), slot, BookingStatus.ACCEPTED, idempotency_key)
+        self.bookings.append(booking)
+        return booking
+
+    async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
+        await self.event_type(event_type_id)
+        found = (b for b in self.bookings if b.slot == slot and b.idempotency_key == idempotency_key)
+        return next(found, None)
+
+    def _is_booked(self, slot: Slot) -> bool:
+        return any(booking.slot.overlaps(slot) for booking in self.bookings)
