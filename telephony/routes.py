@@ -1,0 +1,238 @@
+"""The routes that Twilio calls. What they mean for a call is decided behind `PhoneLine`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import parse_qsl
+
+import structlog
+from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
+from starlette.datastructures import ImmutableMultiDict
+
+from telephony import twiml
+from telephony.errors import TelephonyError
+from telephony.media_stream import CallStart, StreamChecks, accept
+from telephony.urls import CONNECT_DONE_PATH, MEDIA_PATH, SMS_PATH, SMS_STATUS_PATH, STATUS_PATH, VOICE_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from telephony.signature import RequestSignatures
+    from telephony.tokens import StreamTokens
+
+log = structlog.get_logger(__name__)
+
+Form = ImmutableMultiDict[str, str]
+
+_LARGEST_FORM_BYTES: Final = 64 * 1024
+_MOST_FIELDS: Final = 200
+_REMEMBERED_ANSWERS: Final = 1024
+_CALL_SID: Final = re.compile(r"CA[0-9a-fA-F]{32}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""How Twilio spells ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a telephone's keys."""
+
+_OPT_OUT_WORDS: Final = {
+    "STOP": frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CANCEL"}),
+    "START": frozenset({"START", "UNSTOP", "YES"}),
+    "HELP": frozenset({"HELP", "INFO"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """A call that rings. `caller` is in E.164, "" when withheld; `parameters` are all that Twilio posted."""
+
+    call_sid: str
+    caller: str
+    called: str
+    parameters: Mapping[str, str]
+
+
+class PhoneLine(Protocol):
+    """What answers the phone. Twilio may deliver any of these twice."""
+
+    async def ringing(self, call: IncomingCall) -> str:
+        """Return the TwiML that answers `call`. Nothing slow may happen here: the caller hears it ring."""
+        ...
+
+    async def use_token(self, token_id: str, expires: datetime) -> bool:
+        """Record that a stream's token was used; return False when it had been used before."""
+        ...
+
+    async def connected(self, websocket: WebSocket, start: CallStart) -> None:
+        """Run the call on an open stream to its end."""
+        ...
+
+    async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
+        """Return the TwiML that follows the stream of a call."""
+        ...
+
+    async def call_status(self, form: Mapping[str, str]) -> None:
+        """Take note of a call's new status."""
+        ...
+
+    async def text_status(self, outbox_id: str, form: Mapping[str, str]) -> None:
+        """Take note of the new status of the text that was sent as `outbox_id`."""
+        ...
+
+    async def text_received(self, sender: str, body: str, opt_out_type: str | None) -> None:
+        """Take note of a text to us. `opt_out_type` is STOP, START, HELP, or None for any other text."""
+        ...
+
+
+def build_router(
+    *,
+    signatures: RequestSignatures,
+    tokens: StreamTokens,
+    account_sid: str,
+    line: PhoneLine,
+    start_timeout: timedelta = timedelta(seconds=5),
+) -> APIRouter:
+    """Return the routes of `line`. An unsigned or forged request gets 403 and starts nothing."""
+    router = APIRouter()
+    _add_call_routes(router, signatures, line)
+    _add_text_routes(router, signatures, line)
+    checks = StreamChecks(
+        signatures=signatures,
+        tokens=tokens,
+        account_sid=account_sid,
+        use_token=line.use_token,
+        start_timeout=start_timeout,
+    )
+
+    @router.websocket(MEDIA_PATH)
+    async def media(websocket: WebSocket) -> None:
+        try:
+            start = await accept(websocket, checks=checks)
+        except TelephonyError as error:
+            log.warning("media_stream_refused", reason=str(error), kind=type(error).__name__)
+            return
+        with structlog.contextvars.bound_contextvars(call_sid=start.call_sid):
+            await line.connected(websocket, start)
+
+    return router
+
+
+def _add_call_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
+    answers = _Answers()
+
+    @router.post(VOICE_PATH)
+    async def voice(request: Request) -> Response:
+        form = await _signed_form(request, signatures)
+        call = _incoming_call(form)
+        with structlog.contextvars.bound_contextvars(call_sid=call.call_sid):
+            return _xml(await answers.once(_delivery(request, call.call_sid), lambda: line.ringing(call)))
+
+    @router.post(CONNECT_DONE_PATH)
+    async def connect_done(request: Request) -> Response:
+        form = await _signed_form(request, signatures)
+        call_sid = _call_sid(form)
+        with structlog.contextvars.bound_contextvars(call_sid=call_sid):
+            answer = await answers.once(_delivery(request, call_sid), lambda: line.stream_ended(call_sid, form))
+        return _xml(answer)
+
+    @router.post(STATUS_PATH)
+    async def status(request: Request) -> Response:
+        form = await _signed_form(request, signatures)
+        with structlog.contextvars.bound_contextvars(call_sid=_call_sid(form)):
+            await line.call_status(form)
+        return Response(status_code=204)
+
+
+def _add_text_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
+    @router.post(SMS_PATH)
+    async def sms(request: Request) -> Response:
+        form = await _signed_form(request, signatures)
+        body = form.get("Body", "")
+        await line.text_received(form.get("From", ""), body, form.get("OptOutType") or _opt_out_type(body))
+        return _xml(twiml.no_reply())
+
+    @router.post(SMS_STATUS_PATH)
+    async def sms_status(request: Request) -> Response:
+        form = await _signed_form(request, signatures)
+        await line.text_status(request.query_params.get("o", ""), form)
+        return Response(status_code=204)
+
+
+@dataclass(slots=True)
+class _Answer:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    twiml: str | None = None
+
+
+class _Answers:
+    """The TwiML already given, so that a webhook delivered twice gets the same answer and acts once."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+
+    async def once(self, delivery: str, make: Callable[[], Awaitable[str]]) -> str:
+        answer = self._answers.setdefault(delivery, _Answer())
+        if len(self._answers) > _REMEMBERED_ANSWERS:
+            self._answers.popitem(last=False)
+        async with answer.lock:
+            if answer.twiml is None:
+                answer.twiml = await make()
+            return answer.twiml
+
+
+def _delivery(request: Request, call_sid: str) -> str:
+    """Name what Twilio delivers; its own token is the same each time it tries."""
+    attempt_token = request.headers.get("i-twilio-idempotency-token", "")
+    return f"{request.scope['path']} {attempt_token} {call_sid}"
+
+
+async def _signed_form(request: Request, signatures: RequestSignatures) -> Form:
+    form = _fields(await _body(request))
+    path = request.scope["path"]  # not request.url, which is built from the Host header
+    query = request.scope["query_string"].decode("latin-1")
+    if not signatures.webhook_is_signed(path, query, form, request.headers.get("x-twilio-signature")):
+        log.warning("webhook_refused", path=path)
+        raise HTTPException(403, "not signed by Twilio")
+    return form
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_FORM_BYTES:
+            raise HTTPException(413, "the form is too large")
+    return bytes(body)
+
+
+def _fields(body: bytes) -> Form:
+    try:
+        return ImmutableMultiDict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise HTTPException(400, "not a form of Twilio's") from None
+
+
+def _opt_out_type(body: str) -> str | None:
+    """Return what Twilio takes the text for; it says so itself only where Advanced Opt-Out is on."""
+    word = body.strip().upper()
+    return next((kind for kind, words in _OPT_OUT_WORDS.items() if word in words), None)
+
+
+def _incoming_call(form: Form) -> IncomingCall:
+    caller = form.get("From", "")
+    is_known = bool(_E164.fullmatch(caller)) and caller not in _WITHHELD
+    return IncomingCall(_call_sid(form), caller if is_known else "", form.get("To", ""), form)
+
+
+def _call_sid(form: Form) -> str:
+    call_sid = form.get("CallSid", "")
+    if not _CALL_SID.fullmatch(call_sid):
+        raise HTTPException(400, "the form names no call")
+    return call_sid
+
+
+def _xml(answer: str) -> Response:
+    return Response(answer, media_type="text/xml")

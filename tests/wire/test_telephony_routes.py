@@ -1,0 +1,451 @@
+"""Twilio's routes on a real server: what is signed is answered, what is not starts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pipecat.frames.frames import InputDTMFFrame
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # the package ships no types
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from simulator.faults import FaultBoard
+from simulator.twilio import build_app
+from simulator.world import Credentials, run_app
+from telephony import twiml
+from telephony.media_stream import MAX_FRAME_BYTES, CallStart, MediaStreamSerializer
+from telephony.messages import Messages
+from telephony.rest import TwilioRest
+from telephony.routes import IncomingCall, build_router
+from telephony.signature import RequestSignatures
+from telephony.tokens import StreamTokens
+from telephony.urls import PublicUrls
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+
+    from fastapi import WebSocket
+    from pipecat.frames.frames import Frame
+    from websockets.asyncio.client import ClientConnection
+
+AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
+ACCOUNT_SID = "AC" + "a" * 32
+CALL_SID = "CA" + "1" * 32
+STREAM_SID = "MZ" + "2" * 32
+CALLER = "+14155550123"
+CALLED = "+14155550100"
+DEADLINE_SECS = 5
+
+
+class Line:
+    """A phone line that notes what it was told, and reads its streams through the serializer."""
+
+    def __init__(self, urls: PublicUrls, tokens: StreamTokens) -> None:
+        self._urls = urls
+        self._tokens = tokens
+        self._used: set[str] = set()
+        self.rang: list[IncomingCall] = []
+        self.starts: list[CallStart] = []
+        self.frames: asyncio.Queue[Frame] = asyncio.Queue()
+        self.played: asyncio.Queue[bool] = asyncio.Queue()
+        self.ended: list[tuple[str, dict[str, str]]] = []
+        self.statuses: list[dict[str, str]] = []
+        self.text_statuses: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[tuple[str, str, str | None]] = []
+
+    async def ringing(self, call: IncomingCall) -> str:
+        self.rang.append(call)
+        token = self._tokens.mint(call.call_sid)
+        parameters = {"caller": call.caller, "called": call.called, "token": token}
+        return twiml.answer_with_stream(
+            media_url=self._urls.media, action_url=self._urls.connect_done, parameters=parameters
+        )
+
+    async def use_token(self, token_id: str, expires: datetime) -> bool:
+        is_new = token_id not in self._used
+        self._used.add(token_id)
+        return is_new
+
+    async def connected(self, websocket: WebSocket, start: CallStart) -> None:
+        self.starts.append(start)
+        serializer = MediaStreamSerializer(start, on_flood=lambda: None)
+        mark, played = serializer.mark("greeting")
+        await websocket.send_text(str(await serializer.serialize(mark)))
+        while (message := await websocket.receive())["type"] != "websocket.disconnect":
+            if frame := await serializer.deserialize(message.get("text") or message["bytes"]):
+                self.frames.put_nowait(frame)
+        serializer.discard_marks()
+        self.played.put_nowait(await played.wait())
+
+    async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
+        self.ended.append((call_sid, dict(form)))
+        return twiml.hang_up()
+
+    async def call_status(self, form: Mapping[str, str]) -> None:
+        self.statuses.append(dict(form))
+
+    async def text_status(self, outbox_id: str, form: Mapping[str, str]) -> None:
+        self.text_statuses.append((outbox_id, dict(form)))
+
+    async def text_received(self, sender: str, body: str, opt_out_type: str | None) -> None:
+        self.texts.append((sender, body, opt_out_type))
+
+
+@dataclass
+class Twilio:
+    """What Twilio does: signed posts and signed upgrades."""
+
+    urls: PublicUrls
+    line: Line
+    tokens: StreamTokens
+    http: httpx.AsyncClient
+    validator: Any = field(default_factory=lambda: RequestValidator(AUTH_TOKEN))
+
+    async def post(
+        self, path: str, form: Mapping[str, str], *, query: str = "", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        url = self.urls.webhook(path, query)
+        signature = self.validator.compute_signature(url, form)
+        return await self.http.post(url, data=dict(form), headers={"X-Twilio-Signature": signature, **(headers or {})})
+
+    def upgrade(self, signature: str | None = None) -> connect:
+        signature = signature or self.validator.compute_signature(self.urls.media, {})
+        return connect(self.urls.media, additional_headers={"X-Twilio-Signature": signature})
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECS):
+        while not is_so():  # noqa: ASYNC110 -- neither the server nor the log announces it by an event
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app, ws="websockets-sansio", ws_max_size=MAX_FRAME_BYTES, lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(sockets=[listener]))
+        await until(lambda: server.started)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+
+
+@pytest.fixture
+async def twilio() -> AsyncIterator[Twilio]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    tokens = StreamTokens(b"a secret of the streams", clock=lambda: datetime.now(UTC))
+    line = Line(PublicUrls(base_url), tokens)
+    app = FastAPI()
+    app.include_router(
+        build_router(
+            signatures=RequestSignatures([AUTH_TOKEN], base_url),
+            tokens=tokens,
+            account_sid=ACCOUNT_SID,
+            line=line,
+            start_timeout=timedelta(seconds=0.3),
+        )
+    )
+    async with serving(app, listener), httpx.AsyncClient(trust_env=False) as http:
+        yield Twilio(PublicUrls(base_url), line, tokens, http)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    with structlog.testing.capture_logs() as logs:
+        yield logs
+
+
+def voice_form(**fields: str) -> dict[str, str]:
+    return {"CallSid": CALL_SID, "AccountSid": ACCOUNT_SID, "From": CALLER, "To": CALLED} | fields
+
+
+CONNECTED = json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+
+
+def start_message(token: str, **fields: object) -> str:
+    start = {
+        "streamSid": STREAM_SID,
+        "accountSid": ACCOUNT_SID,
+        "callSid": CALL_SID,
+        "tracks": ["inbound"],
+        "customParameters": {"caller": CALLER, "called": CALLED, "token": token},
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+    } | fields
+    return json.dumps({"event": "start", "sequenceNumber": "1", "streamSid": STREAM_SID, "start": start})
+
+
+async def open_stream(twilio: Twilio, stream: ClientConnection) -> dict[str, Any]:
+    """Start a proper stream and return its first message to Twilio: the mark of the greeting."""
+    await stream.send(CONNECTED)
+    await stream.send(start_message(twilio.tokens.mint(CALL_SID)))
+    return dict(json.loads(await asyncio.wait_for(stream.recv(), DEADLINE_SECS)))
+
+
+async def closed_with(stream: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed) as closed:
+        await asyncio.wait_for(stream.recv(), DEADLINE_SECS)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+async def test_a_signed_call_is_answered_with_a_stream(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/voice", voice_form(StirVerstat="TN-Validation-Passed-A"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    assert f'<Stream url="{twilio.urls.media}">' in answer.text
+    [call] = twilio.line.rang
+    assert (call.call_sid, call.caller, call.called) == (CALL_SID, CALLER, CALLED)
+    assert call.parameters["StirVerstat"] == "TN-Validation-Passed-A"
+
+
+@pytest.mark.parametrize("withheld", ["anonymous", "", "+266696687", "sip:someone@example.com", "Restricted"])
+async def test_a_withheld_number_is_none(twilio: Twilio, withheld: str) -> None:
+    await twilio.post("/twilio/voice", voice_form(From=withheld))
+    assert [call.caller for call in twilio.line.rang] == [""]
+
+
+async def test_a_webhook_delivered_twice_gets_the_same_answer_and_rings_once(twilio: Twilio) -> None:
+    answers = await asyncio.gather(*(twilio.post("/twilio/voice", voice_form()) for _ in range(2)))
+    assert answers[0].text == answers[1].text
+    assert len(twilio.line.rang) == 1
+
+
+async def test_two_deliveries_with_tokens_of_their_own_are_two(twilio: Twilio) -> None:
+    for token in ("one", "two"):
+        await twilio.post("/twilio/voice", voice_form(), headers={"I-Twilio-Idempotency-Token": token})
+    assert len(twilio.line.rang) == 2
+
+
+@pytest.mark.parametrize("signature", [None, "AAAAAAAAAAAAAAAAAAAAAAAAAAA="])
+@pytest.mark.parametrize("path", ["voice", "status", "connect-done", "sms", "sms-status"])
+async def test_an_unsigned_or_forged_webhook_starts_nothing(twilio: Twilio, path: str, signature: str | None) -> None:
+    headers = {"X-Twilio-Signature": signature} if signature else {}
+    answer = await twilio.http.post(twilio.urls.webhook(f"/twilio/{path}"), data=voice_form(), headers=headers)
+    assert answer.status_code == 403
+    line = twilio.line
+    assert [*line.rang, *line.statuses, *line.ended, *line.texts, *line.text_statuses] == []
+
+
+async def test_a_signature_over_a_forged_host_is_refused(twilio: Twilio) -> None:
+    form = voice_form()
+    signature = twilio.validator.compute_signature("https://evil.example.com/twilio/voice", form)
+    headers = {
+        "X-Twilio-Signature": signature,
+        "Host": "evil.example.com",
+        "X-Forwarded-Host": "evil.example.com",
+        "X-Forwarded-Proto": "https",
+    }
+    answer = await twilio.http.post(twilio.urls.webhook("/twilio/voice"), data=form, headers=headers)
+    assert answer.status_code == 403
+
+
+async def test_a_form_that_is_too_large_is_refused(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/voice", voice_form(Note="x" * 70_000))
+    assert answer.status_code == 413
+    assert twilio.line.rang == []
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", "&".join(f"a{n}=1" for n in range(500)).encode()])
+async def test_a_form_that_is_none_of_twilios_is_refused(twilio: Twilio, body: bytes) -> None:
+    answer = await twilio.http.post(twilio.urls.webhook("/twilio/voice"), content=body)
+    assert answer.status_code == 400
+
+
+async def test_a_signed_form_without_a_call_is_refused(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/voice", voice_form(CallSid="../../etc"))
+    assert answer.status_code == 400
+
+
+async def test_what_follows_the_stream_is_asked_of_the_line(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/connect-done", voice_form(CallStatus="in-progress"))
+    assert "<Hangup />" in answer.text
+    assert [call_sid for call_sid, _ in twilio.line.ended] == [CALL_SID]
+
+
+async def test_the_status_of_a_call_reaches_the_line(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/status", voice_form(CallStatus="completed"))
+    assert answer.status_code == 204
+    assert [form["CallStatus"] for form in twilio.line.statuses] == ["completed"]
+
+
+async def test_the_status_of_a_text_names_our_reference(twilio: Twilio) -> None:
+    form = {"MessageSid": "SM" + "4" * 32, "MessageStatus": "delivered"}
+    answer = await twilio.post("/twilio/sms-status", form, query=urlencode({"o": "outbox/7"}))
+    assert answer.status_code == 204
+    assert twilio.line.text_statuses == [("outbox/7", form)]
+
+
+async def test_the_stand_in_reports_the_delivery_of_a_text_to_us(twilio: Twilio) -> None:
+    credentials = replace(Credentials.generate(), twilio_auth_token=AUTH_TOKEN)
+    runner, url = await run_app(build_app(credentials, FaultBoard("twilio")), 0)
+    await twilio.http.post(f"{url}/control/world", json={"worker_url": twilio.urls.public_base_url})
+    rest = TwilioRest(
+        account_sid=credentials.twilio_account_sid,
+        username=credentials.twilio_api_key_sid,
+        password=credentials.twilio_api_key_secret,
+        base_url=url,
+        timeout=timedelta(seconds=DEADLINE_SECS),
+    )
+    messages = Messages(rest, from_=CALLED, status_callback_base=twilio.urls.public_base_url)
+    message_sid = await messages.send(CALLER, "You are booked.", "outbox 7&o=8")
+    reported = twilio.line.text_statuses
+    await until(lambda: any(form["MessageStatus"] == "delivered" for _, form in reported))
+    assert {(reference, form["MessageSid"]) for reference, form in reported} == {("outbox 7&o=8", message_sid)}
+    await rest.aclose()
+    await runner.cleanup()
+
+
+async def test_a_reference_that_was_not_signed_is_refused(twilio: Twilio) -> None:
+    form = {"MessageSid": "SM" + "4" * 32, "MessageStatus": "delivered"}
+    signature = twilio.validator.compute_signature(twilio.urls.sms_status("7"), form)
+    headers = {"X-Twilio-Signature": signature}
+    answer = await twilio.http.post(twilio.urls.sms_status("8"), data=form, headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"Body": "whatever", "OptOutType": "STOP"}, "STOP"),
+        ({"Body": " Stop\n"}, "STOP"),
+        ({"Body": "unstop"}, "START"),
+        ({"Body": "help"}, "HELP"),
+        ({"Body": "please stop by at two"}, None),
+    ],
+)
+async def test_a_text_to_us_is_heard_and_not_replied_to(
+    twilio: Twilio, fields: dict[str, str], expected: str | None
+) -> None:
+    answer = await twilio.post("/twilio/sms", {"From": CALLER, "To": CALLED} | fields)
+    assert "<Message" not in answer.text
+    assert twilio.line.texts == [(CALLER, fields["Body"], expected)]
+
+
+async def test_a_stream_brings_its_call(twilio: Twilio) -> None:
+    async with twilio.upgrade() as stream:
+        mark = await open_stream(twilio, stream)
+        await stream.send(json.dumps(mark))
+    assert await asyncio.wait_for(twilio.line.played.get(), DEADLINE_SECS) is True
+    parameters = {"caller": CALLER, "called": CALLED}
+    assert twilio.line.starts == [CallStart(CALL_SID, STREAM_SID, ACCOUNT_SID, CALLER, CALLED, parameters)]
+
+
+async def test_a_mark_that_never_comes_back_was_not_played(twilio: Twilio) -> None:
+    async with twilio.upgrade() as stream:
+        await open_stream(twilio, stream)
+    assert await asyncio.wait_for(twilio.line.played.get(), DEADLINE_SECS) is False
+
+
+@pytest.mark.parametrize("signature", ["", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="])
+async def test_an_unsigned_or_forged_upgrade_is_denied(twilio: Twilio, signature: str) -> None:
+    with pytest.raises(InvalidStatus) as denied:
+        await connect(twilio.urls.media, additional_headers={"X-Twilio-Signature": signature})
+    assert denied.value.response.status_code == 403
+    assert twilio.line.starts == []
+
+
+async def test_a_stream_that_never_starts_is_closed_in_time(twilio: Twilio) -> None:
+    async with twilio.upgrade() as stream:
+        await stream.send(CONNECTED)
+        assert await closed_with(stream) == 1008
+    assert twilio.line.starts == []
+
+
+async def test_a_stream_that_leaves_before_it_starts_is_forgotten(
+    twilio: Twilio, logged: list[MutableMapping[str, Any]]
+) -> None:
+    async with twilio.upgrade() as stream:
+        await stream.send(CONNECTED)
+    await until(lambda: bool(logged))
+    assert [entry["event"] for entry in logged] == ["media_stream_refused"]
+
+
+async def test_a_replayed_token_is_refused(twilio: Twilio) -> None:
+    token = twilio.tokens.mint(CALL_SID)
+    async with twilio.upgrade() as first, twilio.upgrade() as second:
+        await first.send(CONNECTED)
+        await first.send(start_message(token))
+        await asyncio.wait_for(first.recv(), DEADLINE_SECS)
+        await second.send(CONNECTED)
+        await second.send(start_message(token))
+        assert await closed_with(second) == 1008
+    assert len(twilio.line.starts) == 1
+
+
+async def test_the_token_of_another_call_is_refused(twilio: Twilio) -> None:
+    async with twilio.upgrade() as stream:
+        await stream.send(CONNECTED)
+        await stream.send(start_message(twilio.tokens.mint("CA" + "9" * 32)))
+        assert await closed_with(stream) == 1008
+    assert twilio.line.starts == []
+
+
+async def test_a_refusal_logs_neither_token_nor_number(twilio: Twilio, logged: list[MutableMapping[str, Any]]) -> None:
+    async with twilio.upgrade() as stream:
+        await stream.send(CONNECTED)
+        await stream.send(start_message("secret-token"))
+        assert await closed_with(stream) == 1008
+    assert "secret-token" not in str(logged)
+    assert CALLER not in str(logged)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ["not json"],
+        [b"\x00"],
+        [CONNECTED, CONNECTED],
+        [CONNECTED, "[" * 50_000],
+        [CONNECTED, json.dumps({"event": "start"})],
+        [CONNECTED, json.dumps({"event": "start", "start": {"callSid": "CA1"}})],
+        [CONNECTED, start_message("x", callSid="../Calls")],
+        [CONNECTED, start_message("x", accountSid="AC" + "f" * 32)],
+        [CONNECTED, start_message("x", customParameters={})],
+    ],
+    ids=lambda messages: str(messages[-1][:12]),
+)
+async def test_a_stream_that_starts_wrong_is_closed(twilio: Twilio, messages: list[str | bytes]) -> None:
+    async with twilio.upgrade() as stream:
+        for message in messages:
+            await stream.send(message)
+        assert await closed_with(stream) == 1008
+    assert twilio.line.starts == []
+
+
+async def test_an_oversize_frame_ends_the_stream(twilio: Twilio) -> None:
+    async with twilio.upgrade() as stream:
+        await open_stream(twilio, stream)
+        await stream.send("x" * (MAX_FRAME_BYTES + 1))
+        assert await closed_with(stream) == 1009
+
+
+async def test_after_malformed_frames_the_stream_goes_on(
+    twilio: Twilio, logged: list[MutableMapping[str, Any]]
+) -> None:
+    async with twilio.upgrade() as stream:
+        await open_stream(twilio, stream)
+        silence = base64.b64encode(b"\xff" * 160).decode()
+        for bad in ("nonsense", b"\x00\x01", json.dumps({"event": "media", "media": {"payload": silence}})):
+            await stream.send(bad)
+        await stream.send(json.dumps({"event": "dtmf", "streamSid": STREAM_SID, "dtmf": {"digit": "7"}}))
+        frame = await asyncio.wait_for(twilio.line.frames.get(), DEADLINE_SECS)
+    assert isinstance(frame, InputDTMFFrame)
+    assert [entry["event"] for entry in logged] == ["media_frame_ignored"]
