@@ -1,0 +1,167 @@
+"""What the agent is told at the start of a call: the prompt, the business, a calendar table and the caller."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from appointments.errors import ConfigError
+from prompts.loader import FRONT_DESK, Prompt, fill, load_booking_script, load_prompt
+from prompts.reading import FileProblem, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from appointments.model import Action, Business, OpeningHours, PhoneNumber
+
+TABLE_DAYS = 21
+RECORDING_NOTICE = "This call is recorded."
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_PLATFORMS = {
+    "cal_video": "by video",
+    "zoom": "by Zoom",
+    "google_meet": "by Google Meet",
+    "microsoft_teams": "by Microsoft Teams",
+    "phone": "by phone",
+    "in_person": "in person",
+}
+_SNAKE_CASE = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """What one call's agent says first, follows and sounds like. `model` is "" when the settings' model is meant."""
+
+    system: str
+    greeting: str
+    voice: str
+    language: str
+    model: str
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet:
+    """The prompt and the booking script of an action, loaded and checked once at start-up."""
+
+    prompt: Prompt
+    booking_script: str
+
+
+def load_prompt_set(path: Path = FRONT_DESK) -> PromptSet:
+    """Return the prompt in `path` and the shipped booking script; raises `ConfigError` with file and line."""
+    try:
+        return PromptSet(load_prompt(path), load_booking_script())
+    except FileProblem as problem:
+        raise ConfigError(str(problem)) from problem
+
+
+def check_tool_names(prompt: Prompt, known: Collection[str]) -> None:
+    """Refuse a prompt that names a tool the agent does not have. Every snake_case word is a tool's name."""
+    problems = [
+        Problem(prompt.text_line + offset, _unknown_tool(name, known))
+        for offset, line in enumerate(prompt.text.splitlines())
+        for name in _SNAKE_CASE.findall(re.sub(r"\{\w*\}", "", line))
+        if name not in known
+    ]
+    if problems:
+        raise ConfigError(str(FileProblem(prompt.path, problems)))
+
+
+def render_instructions(
+    prompts: PromptSet,
+    business: Business,
+    *,
+    caller: PhoneNumber | None,
+    now: datetime,
+    is_recorded: bool = False,
+) -> Instructions:
+    """Return the instructions of one call.
+
+    What stays the same between calls comes first, so that the provider's prompt cache can keep it.
+    """
+    head = prompts.prompt.head
+    values = {"business": business.name, "recording_notice": RECORDING_NOTICE if is_recorded else ""}
+    scripts = [
+        fill(prompts.booking_script, {"business": business.name, "action": action.name, "title": action.title})
+        for action in business.actions
+        if action.default_instructions
+    ]
+    parts = [
+        fill(prompts.prompt.text, values),
+        *scripts,
+        _facts(business),
+        _calendar_table(business, now.astimezone(business.zone).date()),
+        f"Caller's number: {caller or 'unknown'}",
+    ]
+    return Instructions(
+        system="\n\n".join(parts),
+        greeting=" ".join(fill(head.greeting, values).split()),
+        voice=head.voice,
+        language=head.language,
+        model=head.model,
+        temperature=head.temperature,
+    )
+
+
+def _unknown_tool(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    ending = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+    return f"{name} is no tool; {ending}"
+
+
+def _facts(business: Business) -> str:
+    lines = [
+        "# Facts",
+        f"Business: {business.name}",
+        f"Phone: {business.number}",
+        f"Opening hours: {_week(business)}",
+        f"Time zone: {business.zone.key}",
+        *(_describe(action, business) for action in business.actions),
+    ]
+    if business.about:
+        lines.append(business.about.strip())
+    return "\n".join(lines)
+
+
+def _describe(action: Action, business: Business) -> str:
+    place = f", {action.address}" if action.address else ""
+    zone = f", times in {action.zone.key}" if action.zone.key != business.zone.key else ""
+    return f"Can be booked: {action.title}, {_PLATFORMS.get(action.platform, action.platform)}{place}{zone}"
+
+
+def _week(business: Business) -> str:
+    """Return the week's hours with equal neighbours joined: ``Mon-Fri 09:00-17:00; Sat, Sun closed``."""
+    by_day = [
+        _span(tuple(sorted((h for h in business.hours if h.weekday == day), key=lambda h: h.opens))) for day in range(7)
+    ]
+    runs: list[tuple[int, int]] = []
+    for day in range(7):
+        if runs and by_day[runs[-1][0]] == by_day[day]:
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return "; ".join(
+        f"{_WEEKDAYS[first]}{'' if first == last else f'-{_WEEKDAYS[last]}'} {by_day[first]}" for first, last in runs
+    )
+
+
+def _calendar_table(business: Business, today: date) -> str:
+    rows = [_row(business, today + timedelta(days=offset), is_today=offset == 0) for offset in range(TABLE_DAYS)]
+    return "\n".join(["# Calendar", *rows])
+
+
+def _row(business: Business, day: date, *, is_today: bool) -> str:
+    intervals = business.intervals(day)
+    opening = f"open {_span(intervals)}" if intervals else "closed"
+    return f"{_WEEKDAYS[day.weekday()]} {day.isoformat()}{' (today)' if is_today else ''} | {opening}"
+
+
+def _span(intervals: tuple[OpeningHours, ...]) -> str:
+    return ", ".join(f"{h.opens:%H:%M}-{h.closes:%H:%M}" for h in intervals) or "closed"

@@ -1,0 +1,186 @@
+"""Scenario files: what a caller says, what goes wrong meanwhile, and what must be booked and texted at the end."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    PrivateAttr,
+    model_validator,
+)
+
+from appointments.errors import ConfigError
+from prompts.loader import scenario_paths
+from prompts.reading import FileProblem, parse_yaml, read_text, validate
+
+DEFAULT_SCENARIO = "books_the_first_offer"
+
+_OPERATIONS = {
+    "calcom": ("slots", "create", "list", "get", "any"),
+    "twilio": ("messages", "calls", "any"),
+    "openai": ("transcribe", "chat", "speech", "any"),
+}
+"""What a fault may hit, by service."""
+
+
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return text
+
+
+Text = Annotated[str, Field(min_length=1)]
+Expression = Annotated[str, Field(min_length=1), AfterValidator(_regular_expression)]
+LocalTime = NaiveDatetime
+"""A time on the business's wall clock."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScenarioCaller(_Part):
+    """Who phones, in which voice of espeak-ng, and how far above the line's noise (None: no noise)."""
+
+    number: str = Field(default="+14155550123", pattern=r"^\+[1-9][0-9]{5,14}$")
+    voice: str = Field(default="en-us+f3", pattern=r"^[a-z]+(-[a-z0-9]+)*(\+[A-Za-z0-9]+)?$")
+    noise_db: float | None = Field(default=None, ge=0, le=80)
+
+
+class ScenarioLine(_Part):
+    """One thing the caller does, the first time the agent's words match `when`."""
+
+    when: Expression | None = None
+    say: Text | None = None
+    press: Annotated[str, Field(pattern=r"^[0-9*#A-Dw]+$")] | None = None
+    silence: Annotated[float, Field(gt=0, le=120)] | None = None
+    hang_up: Literal[True] | None = None
+    barge_in: Annotated[float, Field(ge=0, le=60)] | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
+    then: Literal["hang_up"] | None = None
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> ScenarioLine:
+        given = [name for name in ("say", "press", "silence", "hang_up") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs one of say, press, silence, hang_up; it has {' and '.join(given) or 'none'}")
+        if self.then and self.hang_up:
+            raise ValueError("hangs up twice: leave out then")
+        return self
+
+
+class ScenarioFault(_Part):
+    """A service misbehaves, `times` times."""
+
+    service: Literal["calcom", "twilio", "openai"]
+    on: str
+    kind: Literal["slow", "error_500", "rate_limited", "taken", "drop_before", "drop_after"]
+    times: int = Field(default=1, ge=1)
+    seconds: float | None = Field(default=None, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _can_happen(self) -> ScenarioFault:
+        if self.on not in _OPERATIONS[self.service]:
+            raise ValueError(f"has on: {self.on}; {self.service} has {', '.join(_OPERATIONS[self.service])}")
+        if self.kind == "taken" and (self.service, self.on) != ("calcom", "create"):
+            raise ValueError("has kind: taken, which only happens on calcom's create")
+        if self.kind == "slow" and self.seconds is None:
+            raise ValueError("needs seconds, because its kind is slow")
+        if self.kind not in {"slow", "rate_limited"} and self.seconds is not None:
+            raise ValueError(f"has seconds, which kind: {self.kind} does not take")
+        return self
+
+
+class Expectation(_Part):
+    """What must stand at the end: the booking's start, None for no booking at all, and how many texts."""
+
+    booking: LocalTime | None
+    sms: int = Field(ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_text_a_booking(cls, data: object) -> object:
+        if isinstance(data, dict) and "sms" not in data:
+            return {**data, "sms": 0 if data.get("booking") is None else 1}
+        return data
+
+
+class Scenario(_Part):
+    """One rehearsed call."""
+
+    name: Text
+    now: LocalTime | None = None
+    """None: the system's time."""
+    free: tuple[LocalTime, ...] | None = None
+    """None: the ordinary week; empty: nothing is free."""
+    caller: ScenarioCaller = ScenarioCaller()
+    lines: tuple[ScenarioLine, ...] = Field(min_length=1)
+    again: Text = "Sorry?"
+    faults: tuple[ScenarioFault, ...] = ()
+    expect: Expectation
+
+    _path: Path = PrivateAttr(default=Path())
+
+    @property
+    def path(self) -> Path:
+        """The file it was read from."""
+        return self._path
+
+    @property
+    def stem(self) -> str:
+        """The short name that `--scenario` takes."""
+        return self._path.stem
+
+
+def load_scenario(name_or_path: str | Path = DEFAULT_SCENARIO) -> Scenario:
+    """Return the scenario of that file name, `name:` or path.
+
+    Raises:
+        ConfigError: with file and line of what is wrong, or with the names there are when there is none of that name.
+    """
+    shipped = {path.stem: path for path in scenario_paths()}
+    text = str(name_or_path)
+    if text in shipped:
+        return _read(shipped[text])
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        return _read(path)
+    for path in shipped.values():
+        if _name_of(path).casefold() == text.casefold():
+            return _read(path)
+    close = difflib.get_close_matches(text, shipped, n=len(shipped), cutoff=0.4)
+    names = [*close, *(name for name in shipped if name not in close)]
+    raise ConfigError(f"no scenario is called {text!r}; there are {', '.join(names)}")
+
+
+def list_scenarios() -> tuple[Scenario, ...]:
+    """Return every shipped scenario by file name; raises `ConfigError` when one is wrong."""
+    return tuple(_read(path) for path in scenario_paths())
+
+
+def _read(path: Path) -> Scenario:
+    try:
+        data, line_of = parse_yaml(read_text(path), path)
+        scenario = validate(Scenario, data, path, line_of)
+    except FileProblem as problem:
+        raise ConfigError(str(problem)) from problem
+    scenario._path = path
+    return scenario
+
+
+def _name_of(path: Path) -> str:
+    """Return the `name:` of a file, "" when it has none: another's mistake must not hide the one looked for."""
+    try:
+        data, _ = parse_yaml(read_text(path), path)
+    except FileProblem:
+        return ""
+    return str(data.get("name", "")) if isinstance(data, dict) else ""

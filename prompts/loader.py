@@ -1,0 +1,120 @@
+"""The shipped instructions, message templates and scenario files: where they are, and how instructions are checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prompts.reading import FileProblem, Problem, parse_yaml, read_text, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_HOME = Path(__file__).parent
+REHEARSAL_BUSINESS = _HOME / "business" / "rehearsal.toml"
+FRONT_DESK = _HOME / "front_desk.md"
+BOOKING_SCRIPT = _HOME / "booking_script.md"
+
+PROMPT_PLACEHOLDERS = frozenset({"business", "recording_notice"})
+"""What instructions and their greeting may name in braces."""
+SCRIPT_PLACEHOLDERS = frozenset({"business", "action", "title"})
+"""What a booking script may name in braces."""
+
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+
+
+class FrontMatter(BaseModel):
+    """The head of an instructions file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    name: str = Field(min_length=1)
+    voice: str = Field(min_length=1)
+    language: str = Field(default="en", min_length=2)
+    greeting: str = Field(min_length=1)
+    model: str = ""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """An instructions file: its head, and the text the agent follows. `text_line` is the text's line in the file."""
+
+    path: Path
+    head: FrontMatter
+    text: str
+    text_line: int
+
+
+def load_prompt(path: Path = FRONT_DESK) -> Prompt:
+    """Return the instructions in `path`, checked; raises `FileProblem`."""
+    head_text, text, text_line = _split(read_text(path), path)
+    data, line_of = parse_yaml(head_text, path, first_line=2)
+    head = validate(FrontMatter, data, path, line_of, first_line=2)
+    greeting_line = line_of(("greeting",)) or 2
+    problems = [
+        *unknown_placeholders(head.greeting, PROMPT_PLACEHOLDERS, first_line=greeting_line),
+        *unknown_placeholders(text, PROMPT_PLACEHOLDERS, first_line=text_line),
+    ]
+    if problems:
+        raise FileProblem(path, problems)
+    return Prompt(path, head, text, text_line)
+
+
+def load_booking_script(path: Path = BOOKING_SCRIPT) -> str:
+    """Return the booking script that an action adds to the instructions; raises `FileProblem`."""
+    text = read_text(path)
+    if problems := unknown_placeholders(text, SCRIPT_PLACEHOLDERS):
+        raise FileProblem(path, problems)
+    return text.strip()
+
+
+def sms_template_path(name: str) -> Path:
+    """Return the file of a shipped message template: `confirmation`, `unconfirmed` or `failed`."""
+    return _HOME / "sms" / f"{name}.txt"
+
+
+def sms_template(name: str) -> str:
+    """Return the shipped message template of that name; raises `FileProblem`."""
+    return read_text(sms_template_path(name)).strip()
+
+
+def scenario_paths() -> tuple[Path, ...]:
+    """Return the shipped scenario files by name."""
+    return tuple(sorted((_HOME / "scenarios").glob("*.yaml")))
+
+
+def unknown_placeholders(text: str, known: Collection[str], *, first_line: int = 1) -> list[Problem]:
+    """Return a problem for each placeholder of `text` that is not among `known`."""
+    allowed = ", ".join(f"{{{name}}}" for name in sorted(known))
+    return [
+        Problem(first_line + text.count("\n", 0, found.start()), f"{found[0]} is no placeholder; there are {allowed}")
+        for found in _PLACEHOLDER.finditer(text)
+        if found[1] not in known
+    ]
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Return `text` with its placeholders filled. What is filled in is not looked at again."""
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+
+
+def _split(source: str, path: Path) -> tuple[str, str, int]:
+    lines = source.splitlines()
+    if not lines or lines[0].strip() != "---":
+        raise FileProblem(path, [Problem(1, "starts with no front matter: a line --- opens it, another closes it")])
+    for end in range(1, len(lines)):
+        if lines[end].strip() == "---":
+            break
+    else:
+        raise FileProblem(path, [Problem(1, "front matter is not closed by a line ---")])
+    start = end + 1
+    while start < len(lines) and not lines[start].strip():
+        start += 1
+    if start == len(lines):
+        raise FileProblem(path, [Problem(len(lines), "has no text below its front matter")])
+    return "\n".join(lines[1:end]), "\n".join(lines[start:]).rstrip(), start + 1

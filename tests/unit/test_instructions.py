@@ -1,0 +1,128 @@
+"""Instructions of a call: the facts, the calendar table and the caller in the form that everything else relies on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.business import load_business
+from agent.instructions import Instructions, check_tool_names, load_prompt_set, render_instructions
+from appointments.errors import ConfigError
+from appointments.model import Business, OpeningHours, PhoneNumber
+from prompts.loader import REHEARSAL_BUSINESS
+
+PROMPTS = load_prompt_set()
+BUSINESS = load_business(REHEARSAL_BUSINESS)
+NOW = datetime(2026, 12, 1, 14, tzinfo=UTC)
+CALLER = PhoneNumber("+14155550123")
+
+
+def render(business: Business = BUSINESS, *, now: datetime = NOW, is_recorded: bool = False) -> Instructions:
+    return render_instructions(PROMPTS, business, caller=CALLER, now=now, is_recorded=is_recorded)
+
+
+def rows(instructions: Instructions) -> list[str]:
+    return re.findall(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-.*$", instructions.system, re.MULTILINE)
+
+
+def test_greets_with_the_business_and_says_what_it_is() -> None:
+    assert render().greeting == (
+        "Thanks for calling Harbor Street Clinic. I'm the automated assistant. How can I help you?"
+    )
+
+
+def test_announces_a_recording() -> None:
+    assert "assistant. This call is recorded. How" in render(is_recorded=True).greeting
+
+
+def test_calendar_has_21_days_from_today() -> None:
+    table = rows(render())
+
+    assert len(table) == 21
+    assert table[0] == "Tue 2026-12-01 (today) | open 09:00-17:00"
+    assert table[1] == "Wed 2026-12-02 | open 09:00-17:00"
+    assert table[5] == "Sun 2026-12-06 | closed"
+    assert table[20] == "Mon 2026-12-21 | open 09:00-17:00"
+
+
+def test_today_is_the_business_zones_day() -> None:
+    late = datetime(2026, 12, 2, 4, 59, tzinfo=UTC)
+
+    assert rows(render(now=late))[0].startswith("Tue 2026-12-01 (today)")
+    assert rows(render(replace(BUSINESS, zone=ZoneInfo("Asia/Tokyo")), now=late))[0].startswith(
+        "Wed 2026-12-02 (today)"
+    )
+
+
+def test_a_day_has_all_its_intervals() -> None:
+    hours = (OpeningHours(1, time(13), time(17)), OpeningHours(1, time(9), time(12)))
+
+    instructions = render(replace(BUSINESS, hours=hours))
+
+    assert rows(instructions)[0] == "Tue 2026-12-01 (today) | open 09:00-12:00, 13:00-17:00"
+    assert "Opening hours: Mon closed; Tue 09:00-12:00, 13:00-17:00; Wed-Sun closed" in instructions.system
+
+
+def test_names_the_callers_number_or_says_it_is_unknown() -> None:
+    unknown = render_instructions(PROMPTS, BUSINESS, caller=None, now=NOW)
+
+    assert "Caller's number: +14155550123" in render().system.splitlines()
+    assert "Caller's number: unknown" in unknown.system.splitlines()
+
+
+def test_adds_the_booking_script_of_each_action_that_wants_it() -> None:
+    consultation = BUSINESS.actions[0]
+    visit = replace(consultation, name="Book Home Visit", title="Home Visit", default_instructions=False)
+
+    system = render(replace(BUSINESS, actions=(consultation, visit))).system
+
+    assert "# Book 30-Minute Consultation" in system
+    assert "# Book Home Visit" not in system
+    assert "Can be booked: Home Visit, by phone" in system
+
+
+def test_tells_where_an_appointment_is_and_whose_zone_it_has() -> None:
+    visit = replace(
+        BUSINESS.actions[0], platform="in_person", address="12 Harbor Street", zone=ZoneInfo("America/Chicago")
+    )
+
+    system = render(replace(BUSINESS, actions=(visit,))).system
+
+    assert (
+        "Can be booked: 30-Minute Consultation, in person, 12 Harbor Street, times in America/Chicago"
+        in system.splitlines()
+    )
+
+
+def test_braces_in_the_business_file_are_left_alone() -> None:
+    assert "Use {code}." in render(replace(BUSINESS, about="Use {code}.")).system
+
+
+def test_what_changes_from_call_to_call_comes_last() -> None:
+    one, other = render().system, render_instructions(PROMPTS, BUSINESS, caller=None, now=NOW).system
+
+    assert one.splitlines()[:-1] == other.splitlines()[:-1]
+
+
+def test_shipped_prompt_names_only_tools_there_are() -> None:
+    check_tool_names(PROMPTS.prompt, {"find_slots", "end_call"})
+
+
+def test_an_unknown_tool_is_told_with_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "desk.md"
+    path.write_text("---\nname: x\nvoice: x\ngreeting: x\n---\n\nFirst\n`find_slot` for {recording_notice}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        check_tool_names(load_prompt_set(path).prompt, {"find_slots", "end_call"})
+
+    assert str(caught.value) == f"{path}:8: find_slot is no tool; did you mean find_slots?"
+
+
+def test_a_wrong_prompt_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nobody\.md:1: there is no such file"):
+        load_prompt_set(tmp_path / "nobody.md")

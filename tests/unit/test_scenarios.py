@@ -1,0 +1,204 @@
+"""Scenario files: which are shipped, how they are found, and how their mistakes are told."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import datetime
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from agent.business import load_business
+from agent.scenarios import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario
+from appointments.errors import ConfigError
+from prompts.loader import REHEARSAL_BUSINESS
+
+SHIPPED = list_scenarios()
+COMPLETE = """\
+name: Caller opens with a specific day
+now: 2026-12-01T09:00            # the business's clock, in its zone
+free: [2026-12-03T10:00, 2026-12-03T14:00]
+caller: {number: "+14155550123", voice: en-us+f3, noise_db: 25}
+lines:
+  - {when: "help|book", say: "Do you have anything on Thursday?"}
+  - {when: "two|2", say: "Two in the afternoon, please.", barge_in: 1.5}
+  - {when: "name", say: "Maya Chen"}
+  - {when: "right", say: "Yes, go ahead.", then: hang_up}
+again: "Sorry?"
+faults: [{service: calcom, on: create, kind: taken, times: 1}]
+expect: {booking: 2026-12-03T14:00, sms: 1}
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_reads_a_complete_file(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, COMPLETE))
+
+    assert scenario.stem == "mine"
+    assert scenario.now == datetime(2026, 12, 1, 9)  # noqa: DTZ001 -- local to the business
+    assert scenario.free is not None
+    assert [time.hour for time in scenario.free] == [10, 14]
+    assert scenario.caller.noise_db == 25
+    assert scenario.lines[1].barge_in == 1.5
+    assert scenario.lines[3].then == "hang_up"
+    assert scenario.faults[0].on == "create"
+    assert scenario.expect.booking == datetime(2026, 12, 3, 14)  # noqa: DTZ001 -- local to the business
+
+
+def test_needs_a_name_lines_and_what_to_expect_only(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: Short\nlines: [{say: Hello}]\nexpect: {booking: null}\n")
+
+    scenario = load_scenario(path)
+
+    assert scenario.now is None
+    assert scenario.free is None
+    assert scenario.again == "Sorry?"
+    assert scenario.faults == ()
+    assert scenario.expect.sms == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("{say: Yes}", "say", "Yes"),
+        ("{say: no}", "say", "no"),
+        ('{press: "12#"}', "press", "12#"),
+        ("{silence: 3}", "silence", 3),
+        ("{hang_up: true}", "hang_up", True),
+        ("{say: Hello, barge_in: book_30_minute_consultation}", "barge_in", "book_30_minute_consultation"),
+    ],
+)
+def test_a_line_does_one_thing(tmp_path: Path, line: str, field: str, value: object) -> None:
+    path = write(tmp_path, f"name: Short\nlines:\n  - {line}\nexpect: {{booking: null}}\n")
+
+    assert getattr(load_scenario(path).lines[0], field) == value
+
+
+@pytest.mark.parametrize(
+    ("number", "new", "expected"),
+    [
+        (1, "", "name is missing"),
+        (1, "name: [a", "is not YAML"),
+        (2, "now: 2026-12-01T09:00Z", "now: input should not have timezone info"),
+        (2, "now: soon", "now: input should be a valid datetime"),
+        (3, "free: tomorrow", "free: input should be a valid tuple"),
+        (4, "caler: {}", "caler is an unknown key"),
+        (4, "caller: {number: 4155550123}", "caller.number must be text: put it in quotes"),
+        (4, 'caller: {number: "415 555"}', "caller.number: string should match"),
+        (6, '  - {when: "help"}', "lines[0] needs one of say, press, silence, hang_up; it has none"),
+        (
+            6,
+            "  - {say: Hello, silence: 2}",
+            "lines[0] needs one of say, press, silence, hang_up; it has say and silence",
+        ),
+        (6, '  - {when: "(", say: Hello}', "lines[0].when is no regular expression"),
+        (6, "  - {say: Hello, bargein: 2}", "lines[0].bargein is an unknown key"),
+        (6, "  - {say: Hello, barge_in: -1}", "lines[0].barge_in: "),
+        (6, "  - {say: Hello, then: wait}", "lines[0].then: input should be 'hang_up'"),
+        (6, "  - {hang_up: true, then: hang_up}", "lines[0] hangs up twice"),
+        (6, "  - {say: Hello, say: Bye}", "lines[0].say is given twice"),
+        (6, "  - &a {say: Hello}\n  - *a", "aliases"),
+        (
+            11,
+            "faults: [{service: calcom, on: chat, kind: slow, seconds: 1}]",
+            "faults[0] has on: chat; calcom has slots",
+        ),
+        (11, "faults: [{service: twilio, on: calls, kind: taken}]", "faults[0] has kind: taken"),
+        (11, "faults: [{service: openai, on: chat, kind: slow}]", "faults[0] needs seconds"),
+        (11, "faults: [{service: openai, on: chat, kind: drop_after, seconds: 2}]", "faults[0] has seconds"),
+        (11, "faults: [{service: openai, on: chat, kind: drop_after, times: 0}]", "faults[0].times: "),
+        (12, "expect: {sms: 1}", "expect.booking is missing"),
+        (12, "expect: {booking: null, sms: -1}", "expect.sms: "),
+    ],
+)
+def test_names_file_and_line_of_a_mistake(tmp_path: Path, number: int, new: str, expected: str) -> None:
+    lines = COMPLETE.splitlines()
+    lines[number - 1] = new
+    path = write(tmp_path, "\n".join(lines))
+
+    with pytest.raises(ConfigError) as caught:
+        load_scenario(path)
+
+    assert re.search(rf"^{re.escape(str(path))}:\d+: .*{re.escape(expected)}", str(caught.value), re.MULTILINE)
+    if "is not YAML" not in expected and expected != "aliases":
+        assert f":{number}: " in str(caught.value).splitlines()[0]
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n", "name: \x00"])
+def test_refuses_what_is_no_scenario_at_all(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"mine\.yaml:1: "):
+        load_scenario(write(tmp_path, text))
+
+
+def test_is_found_by_file_name_by_name_and_by_path() -> None:
+    by_stem = load_scenario("slot_taken")
+
+    assert load_scenario("slot taken BETWEEN offer and booking") == by_stem
+    assert load_scenario(str(by_stem.path)) == by_stem
+    assert load_scenario().stem == DEFAULT_SCENARIO
+
+
+def test_an_unknown_name_lists_the_real_ones_closest_first() -> None:
+    with pytest.raises(ConfigError, match="no scenario is called 'slot_takn'; there are slot_taken, ") as caught:
+        load_scenario("slot_takn")
+
+    assert all(scenario.stem in str(caught.value) for scenario in SHIPPED)
+
+
+def test_says_so_when_there_is_no_file() -> None:
+    with pytest.raises(ConfigError, match=r"nobody\.yaml:1: there is no such file"):
+        load_scenario("nobody.yaml")
+
+
+def test_ships_the_scenarios_that_were_promised() -> None:
+    assert {scenario.stem for scenario in SHIPPED} >= {
+        "books_the_first_offer",
+        "a_specific_day",
+        "everything_in_one_breath",
+        "changes_mind",
+        "slot_taken",
+        "answer_lost",
+        "nothing_free",
+        "a_date_outside_availability",
+        "refuses",
+        "barges_in_during_the_offer",
+        "barges_in_during_the_booking",
+        "silent_caller",
+        "calendar_down",
+        "hangs_up_right_after_yes",
+    }
+
+
+@pytest.mark.parametrize("scenario", SHIPPED, ids=lambda s: s.stem)
+def test_shipped_lines_can_be_told_apart_by_ear(scenario: Scenario) -> None:
+    said = [line.say for line in scenario.lines if line.say] + [scenario.again]
+    words = [" ".join(re.findall(r"[a-z']+", text.casefold())) for text in said]
+
+    for one, other in permutations(words, 2):
+        assert not other.startswith(one)
+        assert difflib.SequenceMatcher(None, one, other).ratio() < 0.75
+
+
+@pytest.mark.parametrize("scenario", SHIPPED, ids=lambda s: s.stem)
+def test_shipped_expectations_can_come_true(scenario: Scenario) -> None:
+    business = load_business(REHEARSAL_BUSINESS)
+
+    assert scenario.now is not None
+    for start in scenario.free or ():
+        assert start > scenario.now
+        assert any(h.opens <= start.time() < h.closes for h in business.intervals(start.date()))
+    if scenario.expect.booking is not None and scenario.free is not None:
+        assert scenario.expect.booking in scenario.free
+    assert scenario.expect.sms == (scenario.expect.booking is not None)
+
+
+def test_shipped_callers_and_names_differ() -> None:
+    assert len({scenario.caller.number for scenario in SHIPPED}) == len(SHIPPED)
+    assert len({scenario.name for scenario in SHIPPED}) == len(SHIPPED)

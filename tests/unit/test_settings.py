@@ -1,0 +1,196 @@
+"""Settings: what is asked for, what is refused, and what is never printed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.settings import Settings, load_settings
+from appointments.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+COMPLETE = {
+    "PUBLIC_BASE_URL": "https://phone.example.com",
+    "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
+    "TWILIO_AUTH_TOKEN": "tw-hush-1",
+    "OPENAI_API_KEY": "sk-hush-2",
+    "CALCOM_API_KEY": "cal_live_hush-3",
+    "BUSINESS_FILE": "harbor.toml",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def refused(env_file: Path | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(env_file)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+def test_needs_six_settings_only(environment: pytest.MonkeyPatch) -> None:
+    settings = load_settings(None)
+
+    assert settings.twilio_api_base_url == "https://api.twilio.com"
+    assert settings.openai_base_url == "https://api.openai.com/v1"
+    assert settings.calcom_base_url == "https://api.cal.com"
+    assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///data/slotline.db"
+    assert settings.max_call_secs == 900
+    assert settings.turn_end == "smart_turn"
+    assert not settings.record_calls
+    assert not settings.log_pii
+
+
+def test_names_everything_that_is_unset_and_where_to_get_it(environment: pytest.MonkeyPatch) -> None:
+    for name in COMPLETE:
+        environment.delenv(name)
+
+    message = refused()
+
+    assert [line.split()[0] for line in message.splitlines()] == list(COMPLETE)
+    assert "TWILIO_AUTH_TOKEN is unset. Get it: Twilio Console → Account → API keys & tokens" in message
+    assert "OPENAI_API_KEY is unset. Get it: https://platform.openai.com/api-keys" in message
+    assert "CALCOM_API_KEY is unset. Get it: Cal.com → Settings → Developer → API keys" in message
+    assert "prompts/business/rehearsal.toml" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PUBLIC_BASE_URL", "http://phone.example.com", "must start with https://"),
+        ("PUBLIC_BASE_URL", "phone.example.com", "must be a URL"),
+        ("PUBLIC_BASE_URL", "https://me:hush-4@phone.example.com", "must be a plain URL"),
+        ("PUBLIC_BASE_URL", "https://phone.example.com:port", "is not a URL"),
+        ("TWILIO_ACCOUNT_SID", "hush-4", "must start with AC"),
+        ("TWILIO_AUTH_TOKEN", " , ", "is empty"),
+        ("TWILIO_API_KEY_SID", "AChush-4", "must start with SK"),
+        ("TWILIO_API_KEY_SECRET", "hush-4", "go together"),
+        ("OPENAI_BASE_URL", "ftp://hush-4", "must be a URL"),
+        ("CALCOM_EVENT_TYPE_ID", "hush-4", "number of an event type"),
+        ("MAX_CALL_SECS", "hush-4", "is wrong"),
+        ("MAX_CALL_SECS", "5", "greater than or equal to 30"),
+        ("RECORD_CALLS", "hush-4", "is wrong"),
+        ("TURN_END", "hush-4", "'smart_turn' or 'speech_timeout'"),
+        ("LOG_LEVEL", "hush-4", "is wrong"),
+        ("CLOCK_START", "2026-12-01T09:00", "unless PUBLIC_BASE_URL is loopback"),
+        ("CLOCK_START", "hush-4", "is wrong"),
+    ],
+)
+def test_refuses_a_wrong_value_without_printing_it(
+    environment: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    environment.setenv(name, value)
+
+    message = refused()
+
+    assert message.startswith(name)
+    assert expected in message
+    assert "hush" not in message
+
+
+def test_never_shows_a_secret(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql+asyncpg://slotline:hush-4@db/slotline")
+    environment.setenv("TWILIO_API_KEY_SID", "SK" + "b" * 32)
+    environment.setenv("TWILIO_API_KEY_SECRET", "hush-5")
+
+    settings = load_settings(None)
+
+    assert "hush" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+def test_takes_several_auth_tokens_while_they_are_rotated(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TWILIO_AUTH_TOKEN", "old , new,")
+
+    assert load_settings(None).twilio_auth_tokens == ("old", "new")
+
+
+@pytest.mark.parametrize(
+    ("public", "media"),
+    [
+        ("https://phone.example.com/", "wss://phone.example.com/twilio/media"),
+        ("https://example.com/voice", "wss://example.com/voice/twilio/media"),
+        ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/twilio/media"),
+        ("http://localhost:8080", "ws://localhost:8080/twilio/media"),
+        ("http://[::1]:8080", "ws://[::1]:8080/twilio/media"),
+    ],
+)
+def test_media_url_is_encrypted_like_the_public_one(environment: pytest.MonkeyPatch, public: str, media: str) -> None:
+    environment.setenv("PUBLIC_BASE_URL", public)
+
+    assert load_settings(None).media_url == media
+
+
+def test_clock_is_the_systems_by_default(environment: pytest.MonkeyPatch) -> None:
+    now = load_settings(None).clock()()
+
+    assert abs(datetime.now(UTC) - now) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("start", ["2026-12-01T09:00", "2026-12-01T14:00:00Z", "2026-12-01T09:00-05:00"])
+def test_clock_starts_where_it_is_told_in_the_business_zone(environment: pytest.MonkeyPatch, start: str) -> None:
+    environment.setenv("PUBLIC_BASE_URL", "http://127.0.0.1:8080")
+    environment.setenv("CLOCK_START", start)
+
+    clock = load_settings(None).clock(ZoneInfo("America/New_York"))
+
+    first, second = clock(), clock()
+    assert first.tzinfo is UTC
+    assert timedelta(0) <= first - datetime(2026, 12, 1, 14, tzinfo=UTC) < timedelta(seconds=5)
+    assert second >= first
+
+
+def test_process_environment_wins_over_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("OPENAI_API_KEY=from-file\nLLM_MODEL=from-file\nMAX_CALL_SECS=\nPOSTGRES_PASSWORD=x\n")
+
+    settings = load_settings(env_file)
+
+    assert settings.openai_api_key.get_secret_value() == "sk-hush-2"
+    assert settings.llm_model == "from-file"
+    assert settings.max_call_secs == 900
+
+
+def test_reads_no_file_when_told_so(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LLM_MODEL=from-file\n")
+    environment.chdir(tmp_path)
+
+    assert load_settings(None).llm_model == "gpt-4.1"
+    assert load_settings().llm_model == "from-file"
+
+
+def test_notices_a_misspelt_name_in_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("RECORD_CALL=true\n")
+
+    assert "RECORD_CALL in" in refused(env_file)
+    assert "did you mean RECORD_CALLS?" in refused(env_file)
+
+
+def test_env_example_explains_every_setting_and_no_other() -> None:
+    text = (ROOT / "env.example").read_text()
+    listed = re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)
+
+    assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
+    for before, name in re.findall(r"^(.*)\n([A-Z_]+)=", text, re.MULTILINE):
+        assert before.startswith("#") or name == "TWILIO_API_KEY_SECRET"
+
+
+def test_env_example_names_the_real_defaults() -> None:
+    text = (ROOT / "env.example").read_text()
+
+    for name, field in Settings.model_fields.items():
+        comment = text[: text.index(f"\n{name.upper()}=")].rsplit("\n\n", 1)[-1]
+        if isinstance(field.default, str | int | float) and not isinstance(field.default, bool) and field.default:
+            assert f"Default: {field.default}" in comment, name
