@@ -1,0 +1,170 @@
+"""Cal.com's answers: the stand-in's event type, slots and bookings in the shapes of API v2."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from simulator.calcom_schedule import BOOKING_WINDOW_DAYS, HOST_USERNAME
+from simulator.calcom_wire import wire_time
+from simulator.world import EVENT_TYPE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+    from zoneinfo import ZoneInfo
+
+    from simulator.calcom_schedule import Booking, EventTypeOrder
+
+HOST_ID = 7
+HOST_NAME = "Ada"
+HOST_EMAIL = "ada@example.com"
+
+
+def success(data: object, *, status: HTTPStatus = HTTPStatus.OK, **more: object) -> web.Response:
+    return web.json_response({"status": "success", "data": data, **more}, status=status)
+
+
+def me(zone: ZoneInfo) -> dict[str, object]:
+    return {
+        "id": HOST_ID,
+        "username": HOST_USERNAME,
+        "email": HOST_EMAIL,
+        "name": HOST_NAME,
+        "avatarUrl": None,
+        "bio": None,
+        "timeFormat": 12,
+        "defaultScheduleId": 1,
+        "weekStart": "Sunday",
+        "timeZone": zone.key,
+        "organizationId": None,
+    }
+
+
+def event_type(ordered: EventTypeOrder) -> dict[str, object]:
+    return {
+        "id": EVENT_TYPE_ID,
+        "ownerId": HOST_ID,
+        "lengthInMinutes": ordered.minutes,
+        "title": ordered.title,
+        "slug": ordered.slug,
+        "description": "",
+        "locations": [{"type": "integration", "integration": "cal-video"}],
+        "bookingFields": _booking_fields(requires_email=ordered.requires_email),
+        "disableGuests": False,
+        "slotInterval": None,
+        "minimumBookingNotice": 0,
+        "beforeEventBuffer": 0,
+        "afterEventBuffer": 0,
+        "bookingWindow": [{"type": "calendarDays", "value": BOOKING_WINDOW_DAYS, "rolling": False}],
+        "recurrence": None,
+        "metadata": {},
+        "price": 0,
+        "currency": "usd",
+        "lockTimeZoneToggleOnBookingPage": False,
+        "forwardParamsSuccessRedirect": None,
+        "successRedirectUrl": None,
+        "isInstantEvent": False,
+        "scheduleId": 1,
+        "requiresBookerEmailVerification": False,
+        "hidden": False,
+        "bookingRequiresAuthentication": False,
+        "users": [{"id": HOST_ID, "name": HOST_NAME, "username": HOST_USERNAME}],
+        "bookingUrl": f"https://cal.com/{HOST_USERNAME}/{ordered.slug}",
+    }
+
+
+def _booking_fields(*, requires_email: bool) -> list[dict[str, object]]:
+    common = {"isDefault": True, "hidden": False, "label": "", "placeholder": ""}
+    return [
+        {**common, "type": "name", "slug": "name", "required": True},
+        {**common, "type": "email", "slug": "email", "required": requires_email},
+        {**common, "type": "phone", "slug": "attendeePhoneNumber", "required": False},
+        {**common, "type": "textarea", "slug": "notes", "required": False},
+    ]
+
+
+def slots(free: Iterable[datetime], zone: ZoneInfo | None, length: timedelta | None) -> dict[str, list[dict[str, str]]]:
+    """Return slots by the day they fall on in `zone` (None: UTC), with their ends when `length` is given."""
+    days: dict[str, list[dict[str, str]]] = {}
+    for start in free:
+        slot = {"start": _in_zone(start, zone)}
+        if length is not None:
+            slot["end"] = _in_zone(start + length, zone)
+        days.setdefault(slot["start"][:10], []).append(slot)
+    return days
+
+
+def _in_zone(moment: datetime, zone: ZoneInfo | None) -> str:
+    if zone is None or zone.key == "UTC":
+        return wire_time(moment)
+    return moment.astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def booking(made: Booking, ordered: EventTypeOrder, *, number: int, zone: ZoneInfo) -> dict[str, object]:
+    link = f"https://app.cal.com/video/{made.uid}"
+    return {
+        "id": number,
+        "uid": made.uid,
+        "title": f"{ordered.title} between {HOST_NAME} and {made.guest.name}",
+        "description": made.responses.get("notes", ""),
+        "hosts": [_host(zone)],
+        "status": made.status,
+        "start": wire_time(made.start),
+        "end": wire_time(made.end),
+        "duration": ordered.minutes,
+        "eventTypeId": EVENT_TYPE_ID,
+        "eventType": {"id": EVENT_TYPE_ID, "slug": ordered.slug},
+        "meetingUrl": link,
+        "location": link,
+        "absentHost": False,
+        "createdAt": wire_time(made.created_at),
+        "updatedAt": wire_time(made.created_at),
+        "metadata": made.metadata,
+        "rating": None,
+        "icsUid": f"{made.uid}@Cal.com",
+        "attendees": [_attendee(made)],
+        "guests": made.guests,
+        "bookingFieldsResponses": {"name": made.guest.name, "email": made.guest.email, **made.responses},
+    }
+
+
+def _host(zone: ZoneInfo) -> dict[str, object]:
+    return {
+        "id": HOST_ID,
+        "name": HOST_NAME,
+        "email": HOST_EMAIL,
+        "displayEmail": HOST_EMAIL,
+        "username": HOST_USERNAME,
+        "timeZone": zone.key,
+    }
+
+
+def _attendee(made: Booking) -> dict[str, object]:
+    guest = made.guest
+    attendee: dict[str, object] = {
+        "name": guest.name,
+        "email": guest.email,
+        "displayEmail": guest.email,
+        "timeZone": guest.zone,
+        "language": guest.language,
+        "absent": False,
+    }
+    if guest.phone is not None:
+        attendee["phoneNumber"] = guest.phone
+    return attendee
+
+
+def pagination(total: int, returned: int, *, take: int, skip: int) -> dict[str, object]:
+    return {
+        "totalItems": total,
+        "remainingItems": max(0, total - skip - returned),
+        "returnedItems": returned,
+        "itemsPerPage": take,
+        "currentPage": skip // take + 1,
+        "totalPages": -(-total // take),
+        "hasNextPage": skip + returned < total,
+        "hasPreviousPage": skip > 0,
+    }

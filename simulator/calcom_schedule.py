@@ -1,0 +1,161 @@
+"""The stand-in Cal.com's state: one event type, when it is free, and the bookings made so far."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from simulator.calcom_wire import Zone, bad_request, wire_time
+from simulator.world import EVENT_TYPE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.world import SimulatedClock
+
+HOST_USERNAME = "ada"
+BOOKING_WINDOW_DAYS = 60
+_OPENS, _CLOSES = time(9), time(17)
+_WORKDAYS = range(5)
+
+TAKEN = "User either already has booking at this time or is not available"
+IN_THE_PAST = "Attempting to book a meeting in the past."
+OUT_OF_BOUNDS = (
+    "The event type can't be booked at the \"start\" time provided. This could be because it's too soon "
+    "(violating the minimum booking notice) or too far in the future (outside the event's scheduling window)."
+)
+
+
+class EventTypeOrder(BaseModel):
+    """What can be booked; also the form a scenario orders it in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = "30-Minute Consultation"
+    minutes: int = Field(default=30, ge=5)
+    requires_email: bool = True
+
+    @property
+    def slug(self) -> str:
+        return self.title.lower().replace(" ", "-")
+
+    @property
+    def duration(self) -> timedelta:
+        return timedelta(minutes=self.minutes)
+
+
+class ScheduleOrder(BaseModel):
+    """The body of ``POST /control/world``: a scenario's clock and calendar."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    now: AwareDatetime | None = None
+    zone: Zone = ZoneInfo("America/New_York")
+    free: list[AwareDatetime] | None = None
+    event_type: EventTypeOrder = EventTypeOrder()
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """The attendee of a booking. `email` is made of the phone number where none was given, as Cal.com does."""
+
+    name: str
+    email: str
+    zone: str
+    phone: str | None = None
+    language: str = "en"
+
+
+@dataclass(slots=True)
+class Booking:
+    """One booking; `order` tells which of a booking and a request came first."""
+
+    start: datetime
+    end: datetime
+    guest: Guest
+    created_at: datetime
+    order: int
+    by: Literal["api", "fault"] = "api"
+    status: Literal["accepted"] = "accepted"
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict)
+    responses: dict[str, str] = field(default_factory=dict)
+    guests: list[str] = field(default_factory=list)
+    uid: str = field(default_factory=lambda: secrets.token_hex(11))
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """What the control endpoints tell about it."""
+        attendee = {
+            "name": self.guest.name,
+            "email": self.guest.email,
+            "phoneNumber": self.guest.phone,
+            "timeZone": self.guest.zone,
+        }
+        return {
+            "uid": self.uid,
+            "start": wire_time(self.start),
+            "end": wire_time(self.end),
+            "status": self.status,
+            "metadata": self.metadata,
+            "attendee": attendee,
+            "eventTypeId": EVENT_TYPE_ID,
+            "by": self.by,
+        }
+
+
+class Schedule:
+    """When the event type is free: exactly the scenario's list, or else the ordinary week of its zone."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self.reset(ScheduleOrder())
+
+    def reset(self, order: ScheduleOrder) -> None:
+        """Set the clock and the free slots, and forget all bookings."""
+        self._clock.set(order.now)
+        self.zone = order.zone
+        self.event_type = order.event_type
+        self._free = None if order.free is None else sorted({start.astimezone(UTC) for start in order.free})
+        self.bookings: list[Booking] = []
+
+    def free_slots(self, start: datetime, end: datetime) -> list[datetime]:
+        """Return the starts of the free slots from `start` to `end`, both included, earliest first."""
+        candidates = self._ordinary_week(start, end) if self._free is None else self._free
+        return [slot for slot in candidates if start <= slot <= end and slot > self._clock() and not self.busy(slot)]
+
+    def check_bookable(self, start: datetime) -> None:
+        """Answer 400 as Cal.com does when `start` cannot be booked."""
+        if start <= self._clock():
+            raise bad_request(IN_THE_PAST)
+        if self.free_slots(start, start):
+            return
+        raise bad_request(OUT_OF_BOUNDS if start > self._horizon() and not self.busy(start) else TAKEN)
+
+    def busy(self, start: datetime) -> list[Booking]:
+        """Return the bookings a booking at `start` would overlap."""
+        end = start + self.event_type.duration
+        return [booking for booking in self.bookings if booking.start < end and start < booking.end]
+
+    def _horizon(self) -> datetime:
+        return self._clock() + timedelta(days=BOOKING_WINDOW_DAYS)
+
+    def _ordinary_week(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        horizon = self._horizon()
+        day = max(start, self._clock()).astimezone(self.zone).date()
+        last_day = min(end, horizon).astimezone(self.zone).date()
+        while day <= last_day:
+            if day.weekday() in _WORKDAYS:
+                yield from (slot for slot in self._slots_of(day) if slot <= horizon)
+            day += timedelta(days=1)
+
+    def _slots_of(self, day: date) -> Iterator[datetime]:
+        slot = datetime.combine(day, _OPENS, self.zone).astimezone(UTC)
+        closes = datetime.combine(day, _CLOSES, self.zone)
+        while slot + self.event_type.duration <= closes:
+            yield slot
+            slot += self.event_type.duration

@@ -1,0 +1,232 @@
+"""Cal.com's wire format as its stand-in accepts and answers it: queries, bodies, and both error envelopes.
+
+What slotline never sends (team and dynamic event types, recurrence, routing, instant meetings) is refused as unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from pydantic import ValidationError
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_DAY_OR_INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
+_LANGUAGES = (
+    "ar az bg bn ca cs da de el en es es-419 et eu fi fr he hr hu id it iw ja km ko lv nl no pl pt pt-BR ro ru "
+    "sk sr sv ta th tr uk vi zh-CN zh-TW"
+)
+
+
+class CalComError(Exception):
+    """An error answer. `is_raw`: without Cal.com's envelope, as its library errors come through."""
+
+    def __init__(self, status: HTTPStatus, message: str, *, code: str = "", is_raw: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code or f"{status.phrase.title().replace(' ', '')}Exception"
+        self.is_raw = is_raw
+
+    def answer(self, path: str) -> web.Response:
+        """Return the error as the answer to a request for `path`."""
+        if self.is_raw:
+            return web.json_response({"statusCode": self.status, "message": self.message}, status=self.status)
+        details = {"message": self.message, "error": self.status.phrase, "statusCode": self.status}
+        envelope = {
+            "status": "error",
+            "timestamp": wire_time(datetime.now(UTC)),
+            "path": path,
+            "error": {"code": self.code, "message": self.message, "details": details},
+        }
+        return web.json_response(envelope, status=self.status)
+
+
+def bad_request(message: str) -> CalComError:
+    return CalComError(HTTPStatus.BAD_REQUEST, message)
+
+
+def wrong_property(error: ValidationError) -> CalComError:
+    """Return the flat text Cal.com's pipes make of a query or body that does not fit."""
+    texts = []
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in problem["loc"]) or "body"
+        unknown = problem["type"] == "extra_forbidden"
+        constraint = f"property {path} should not exist" if unknown else problem["msg"].removeprefix("Value error, ")
+        texts.append(f"{path} property is wrong,{constraint} ")
+    return bad_request(", ".join(texts))
+
+
+def wire_time(moment: datetime) -> str:
+    """Return `moment` as Cal.com writes times in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        raise ValueError("must be a valid ISO 8601 date string with seconds and an offset")
+    return datetime.fromisoformat(value)
+
+
+def _day_or_instant(value: object) -> datetime:
+    if not isinstance(value, str) or not _DAY_OR_INSTANT.fullmatch(value):
+        raise ValueError("must be a valid ISO 8601 date string")
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _zone(value: object) -> ZoneInfo:
+    if not isinstance(value, str) or value not in available_timezones():
+        raise ValueError("must be a valid IANA time-zone")
+    return ZoneInfo(value)
+
+
+def _phone(value: str) -> str:
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise ValueError("Invalid phone number format. Please use international format.")
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in _LANGUAGES.split():
+        raise ValueError(f"language must be one of the following values: {_LANGUAGES.replace(' ', ', ')}")
+    return value
+
+
+def _metadata_size(metadata: dict[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
+    if len(metadata) > 50 or any(len(key) > 40 for key in metadata):
+        raise ValueError("Metadata must have at most 50 keys, each key up to 40 characters.")
+    if any(isinstance(value, str) and len(value) > 500 for value in metadata.values()):
+        raise ValueError("Metadata string values must be up to 500 characters.")
+    return metadata
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+DayOrInstant = Annotated[datetime, BeforeValidator(_day_or_instant)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Metadata = Annotated[dict[str, str | int | float | bool], AfterValidator(_metadata_size)]
+Order = Literal["asc", "desc"]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, arbitrary_types_allowed=True)
+
+
+class NoQuery(_Wire):
+    """The query of an endpoint that takes none."""
+
+
+class SlotsQuery(_Wire):
+    """The query of ``GET /v2/slots``; a start or end without an offset is UTC."""
+
+    event_type_id: int | None = None
+    event_type_slug: str | None = None
+    username: str | None = None
+    start: DayOrInstant
+    end: DayOrInstant
+    time_zone: Zone | None = None
+    format: Literal["time", "range"] = "time"
+
+    @model_validator(mode="after")
+    def _names_one_event_type(self) -> Self:
+        by_slug = bool(self.event_type_slug and self.username)
+        if by_slug == (self.event_type_id is not None):
+            raise ValueError("Either eventTypeId or eventTypeSlug with username must be provided.")
+        return self
+
+
+class ListQuery(_Wire):
+    """The query of ``GET /v2/bookings`` (2024-08-13)."""
+
+    status: list[Literal["upcoming", "recurring", "past", "cancelled", "unconfirmed"]] | None = None
+    attendee_email: str | None = None
+    attendee_name: str | None = None
+    booking_uid: str | None = None
+    event_type_id: int | None = None
+    event_type_ids: list[int] | None = None
+    after_start: Instant | None = None
+    before_end: Instant | None = None
+    after_created_at: Instant | None = None
+    before_created_at: Instant | None = None
+    after_updated_at: Instant | None = None
+    before_updated_at: Instant | None = None
+    sort_start: Order | None = None
+    sort_end: Order | None = None
+    sort_created: Order | None = None
+    sort_updated_at: Order | None = None
+    take: int = Field(default=100, ge=1, le=250)
+    skip: int = Field(default=0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, query: dict[str, str]) -> dict[str, str | list[str]]:
+        return {name: text.split(",") if name in ("status", "eventTypeIds") else text for name, text in query.items()}
+
+
+class _Body(_Wire):
+    model_config = ConfigDict(strict=True)
+
+
+class CreateAttendee(_Body):
+    """Who comes, as ``POST /v2/bookings`` takes it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    time_zone: Zone
+    email: EmailStr | None = None
+    phone_number: Annotated[str, AfterValidator(_phone)] | None = None
+    language: Annotated[str, AfterValidator(_language)] = "en"
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if not self.email and not self.phone_number:
+            raise ValueError("Attendee must have at least one contact method (email or phone number)")
+        return self
+
+
+class CreateLocation(_Body):
+    """Where to meet: the one kind the stand-in's event type has, a Cal.com video meeting."""
+
+    type: Literal["integration"]
+    integration: Literal["cal-video"]
+
+
+class FieldResponses(_Body):
+    """Answers to the event type's booking fields beside the attendee's own."""
+
+    notes: str | None = None
+
+
+class CreateBooking(_Body):
+    """The body of ``POST /v2/bookings``."""
+
+    start: Instant
+    attendee: CreateAttendee
+    event_type_id: int | None = None
+    event_type_slug: str | None = None
+    username: str | None = None
+    guests: list[EmailStr] = []
+    location: CreateLocation | None = None
+    booking_fields_responses: FieldResponses = FieldResponses()
+    metadata: Metadata = {}
+    length_in_minutes: int | None = None
+
+    @model_validator(mode="after")
+    def _names_an_event_type(self) -> Self:
+        if self.event_type_id is None and not (self.event_type_slug and self.username):
+            raise ValueError("Either eventTypeId or eventTypeSlug with username must be provided.")
+        return self

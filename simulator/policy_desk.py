@@ -1,0 +1,301 @@
+"""What the stand-in model knows of one call, and the next step that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from simulator.policy_offer import Offer, OfferedSlot
+from simulator.policy_tools import BookingTool, Toolbox, with_article
+from simulator.policy_when import CalendarTable, When, when_said
+from simulator.policy_who import email_aloud
+from simulator.policy_words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GOODBYE = "Thank you for calling. Goodbye!"
+MORE = "Is there anything else?"
+NAME = "May I have your name, please?"
+EMAIL = "What is your e-mail address?"
+OTHER_TIME = "What other day or time would suit you?"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the model wants run."""
+
+    name: str
+    arguments: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says, and what it calls; both may be empty."""
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+
+class Asked(StrEnum):
+    """What the agent's last question was about."""
+
+    OPEN = "open"
+    ACTION = "action"
+    OFFER = "offer"
+    OTHER_TIME = "other_time"
+    NAME = "name"
+    EMAIL = "email"
+    CONFIRM = "confirm"
+    CHANGE = "change"
+    RETRY = "retry"
+    MORE = "more"
+    GOODBYE = "goodbye"
+
+
+@dataclass(slots=True)
+class Desk:
+    """One call, as far as the messages tell of it; `answer` is always the reply to the last of them."""
+
+    calendar: CalendarTable
+    tools: Toolbox
+    answer: Answer = Answer()
+    asked: Asked = Asked.OPEN
+    offer: Offer = field(default_factory=Offer)
+    wish: When | None = None
+    """What to look for next; None: nothing."""
+    action: str = ""
+    picked: OfferedSlot | None = None
+    name: str = ""
+    email: str = ""
+    notes: str = ""
+    is_confirmed: bool = False
+    is_read_back: bool = False
+    """Claims that the caller has heard all that is about to be booked."""
+    is_booking: bool = False
+    is_nudged: bool = False
+    booked: set[str] = field(default_factory=set)
+    refusals: int = 0
+    puzzled: int = 0
+    read_backs: int = 0
+    unsaid: str = ""
+    """The end of a booking, until the caller has heard it."""
+    heard: str = ""
+
+    @property
+    def tool(self) -> BookingTool | None:
+        return self.tools.book_for(self.action)
+
+    def say(self, text: str, asked: Asked | None = None) -> None:
+        """Answer with `text`, which comes to ask about `asked`."""
+        self.asked = asked or self.asked
+        self.answer = Answer(text.strip())
+
+    def part(self) -> None:
+        """Say goodbye and hang up."""
+        calls = (ToolCall(self.tools.end, {}),) if self.tools.end else ()
+        self.answer = Answer(GOODBYE, calls)
+        self.asked = Asked.MORE
+
+    def note_said(self, text: str) -> None:
+        """Take note of what the caller was heard to be told, which is less than was meant after a barge-in."""
+        self.heard = f"{self.heard} {plain(text)}".strip()
+        if "still there" in plain(text):
+            self.is_nudged = True
+        if self.picked and self.name:
+            needed = (plain(self.picked.say), plain(self.name))
+            self.is_read_back = self.is_read_back or all(words in self.heard for words in needed)
+        words = set(plain(self.unsaid).split())
+        if words and len(words & set(self.heard.split())) * 2 > len(words):
+            self.unsaid = ""
+
+    def pick(self, slot: OfferedSlot) -> None:
+        if slot != self.picked:
+            self.picked = slot
+            self.details_changed()
+
+    def drop_pick(self) -> None:
+        self.picked = None
+        self.details_changed()
+
+    def details_changed(self) -> None:
+        """Forget the caller's yes: every change is read back again."""
+        self.is_confirmed = self.is_read_back = False
+        self.read_backs = 0
+
+    def advance(self) -> None:
+        """Take the next step towards a booking."""
+        tool = self.tool
+        if self.wish is not None:
+            self._look()
+        elif self.picked is None or tool is None:
+            self.say(self.question(), Asked.OFFER if self.offer.spoken else Asked.OPEN)
+        elif not self.name:
+            opening = "" if self.asked in (Asked.NAME, Asked.OFFER) else f"{self.picked.say} is free. "
+            self.say(f"{opening}{NAME}", Asked.NAME)
+        elif tool.needs_email and not self.email:
+            self.say(EMAIL, Asked.EMAIL)
+        elif not (self.is_confirmed and (self.is_read_back or self.read_backs > 1)):
+            self.is_confirmed = False
+            self.read_backs += 1
+            self.say(self._read_back(tool, self.picked), Asked.CONFIRM)
+        else:
+            self._book(tool, self.picked)
+
+    def _look(self) -> None:
+        wish = self.wish or When()
+        if not (self.tools.find and self.tools.books):
+            self.wish = None
+            self.say(f"I'm sorry, I can't look up times on this call. {MORE}", Asked.MORE)
+            return
+        if len(self.tools.books) > 1 and not self.action:
+            titles = " or ".join(with_article(tool.title) for tool in self.tools.books)
+            self.say(f"Would you like {titles}?", Asked.ACTION)
+            return
+        said = {
+            "date": wish.day.isoformat() if wish.day else "",
+            "part_of_day": "" if wish.times else wish.part,
+            "time": f"{wish.limit} {wish.time_words}".strip(),
+            "appointment": self.action,
+        }
+        arguments: dict[str, object] = {
+            name: words for name, words in said.items() if words and name in self.tools.find_parameters
+        }
+        self.answer = Answer(calls=(ToolCall(self.tools.find, arguments),))
+
+    def _read_back(self, tool: BookingTool, slot: OfferedSlot) -> str:
+        email = f", with the e-mail address {email_aloud(self.email)}" if tool.needs_email else ""
+        return f"That's {with_article(tool.title)} on {slot.say}, for {self.name}{email}. Is that right?"
+
+    def _book(self, tool: BookingTool, slot: OfferedSlot) -> None:
+        said = {"slot": slot.key, "name": self.name, "email": self.email, "notes": self.notes}
+        arguments: dict[str, object] = {
+            name: value for name, value in said.items() if value and name in tool.parameters
+        }
+        self.answer = Answer(calls=(ToolCall(tool.name, arguments),))
+
+    def question(self) -> str:
+        """Return the open question in words that can be said at any time."""
+        match self.asked:
+            case Asked.OFFER if len(self.offer.spoken) > 1:
+                return f"Which would you like: {', or '.join(slot.say for slot in self.offer.spoken)}?"
+            case Asked.OFFER if self.offer.spoken:
+                return f"{self.offer.spoken[0].say} is free. Would you like that one?"
+            case Asked.NAME:
+                return NAME
+            case Asked.EMAIL:
+                return EMAIL
+            case Asked.CONFIRM if self.picked and self.tool:
+                return self._read_back(self.tool, self.picked)
+            case Asked.OTHER_TIME:
+                return OTHER_TIME
+            case Asked.CHANGE:
+                return "What should be different?"
+            case Asked.RETRY:
+                return "Shall I try again?"
+            case Asked.MORE:
+                return MORE
+            case Asked.GOODBYE:
+                return "Shall I end the call?"
+            case _:
+                return "Would you like to book an appointment?"
+
+    def take_result(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
+        """Go on from what a tool answered; None means that it gave no answer."""
+        self.heard = ""
+        if call.name == self.tools.end:
+            self.answer = Answer()
+        elif call.name == self.tools.find:
+            self._take_found(call, result)
+        elif call.name.startswith("book_"):
+            self.is_booking = False
+            self._take_booked(call, result)
+
+    def _take_found(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
+        asked_for = self._asked_for(call)
+        if result is None:
+            self.say("I'm sorry, I couldn't look that up just now. Shall I try again?", Asked.RETRY)
+            self.wish = self.wish or asked_for
+            return
+        self.wish, self.offer = None, Offer.read(result)
+        self.drop_pick()
+        exact = [slot for slot in self.offer.slots if asked_for.fits(slot.day, slot.time)]
+        if result.get("status") == "available" and asked_for.times and not asked_for.limit and len(exact) == 1:
+            self.pick(exact[0])
+            self.asked = Asked.OPEN
+            self.advance()
+            return
+        self._speak(result, Asked.OFFER if self.offer.slots else Asked.OTHER_TIME)
+
+    def _asked_for(self, call: ToolCall) -> When:
+        arguments = {name: str(value or "") for name, value in call.arguments.items()}
+        said = when_said(plain(arguments.get("time", "")), self.calendar)
+        try:
+            day = date.fromisoformat(arguments.get("date", ""))
+        except ValueError:
+            day = None
+        return When(day, said.times, said.time_words, said.part or arguments.get("part_of_day", ""), said.limit)
+
+    def _speak(self, result: Mapping[str, object], asked: Asked) -> None:
+        """Say a tool's own words, and ask on where they do not."""
+        say = str(result.get("say") or "")
+        if "anything else" in say.lower() or result.get("status") in ("unavailable", "rejected"):
+            asked = Asked.MORE
+        self.asked = asked
+        if not say:
+            say = "Sorry, I couldn't make that out. Which day and time would you like?"
+        elif "?" not in say:
+            say = f"{say} {self.question()}"
+        self.say(say)
+
+    def _take_booked(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
+        say = str((result or {}).get("say") or "")
+        match (result or {}).get("status"):
+            case "booked":
+                self.booked.add(str(call.arguments.get("slot")))
+                self._close(say or "You're booked.")
+            case "pending" | "unconfirmed":
+                self.booked.add(str(call.arguments.get("slot")))
+                self._close(say or "I'm still confirming that with our calendar.")
+            case "unavailable" | "rejected":
+                self._close(say or "I'm sorry, I can't book that now.")
+            case "not_confirmed":
+                self.is_confirmed = False
+                self.read_backs += 1
+                self.say(say or self.question(), Asked.CONFIRM)
+            case "taken":
+                self.drop_pick()
+                self.offer = Offer.read(result or {})
+                self._speak(result or {}, Asked.OFFER if self.offer.slots else Asked.OPEN)
+            case "not_offered":
+                day = date.fromisoformat(self.picked.day) if self.picked else None
+                self.drop_pick()
+                self.wish = When(day)
+                self.advance()
+            case "invalid":
+                self._mend(str((result or {}).get("hint") or "").lower())
+            case _:
+                self.is_confirmed = False
+                self.say("I'm sorry, I couldn't confirm that just now. Shall I try again?", Asked.RETRY)
+
+    def _close(self, say: str) -> None:
+        """Tell how a booking ended and ask for more."""
+        self.unsaid = say
+        self.drop_pick()
+        self.offer, self.wish, self.notes = Offer(), None, ""
+        self.say(say if "anything else?" in say.lower() else f"{say} {MORE}", Asked.MORE)
+
+    def _mend(self, hint: str) -> None:
+        """Ask again for the argument that `hint` complains of."""
+        self.details_changed()
+        if "mail" in hint:
+            self.email = ""
+            self.say("I'm sorry, that e-mail address didn't work. Could you say it again, slowly?", Asked.EMAIL)
+        elif "name" in hint:
+            self.name = ""
+            self.say(f"I'm sorry, I didn't get the name. {NAME}", Asked.NAME)
+        else:
+            self.drop_pick()
+            self.say(f"I'm sorry, that didn't work. {OTHER_TIME}", Asked.OTHER_TIME)

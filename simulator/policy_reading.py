@@ -1,0 +1,69 @@
+"""One thing a caller said, read against what is known of the call."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulator.policy_desk import Asked
+from simulator.policy_when import When, when_said
+from simulator.policy_who import answered_name, corrected_name, email_said, introduced_name, reason_said
+from simulator.policy_words import about, agrees, plain, without_greeting
+
+if TYPE_CHECKING:
+    from simulator.policy_desk import Desk
+
+
+@dataclass(slots=True)
+class Turn:
+    """One thing the caller said, as far as it could be read without knowing what for."""
+
+    raw: str
+    words: str
+    when: When
+    agreed: bool | None
+    has_detail: bool = False
+    """Claims that the turn brought a name, an e-mail address or a reason."""
+
+    @property
+    def is_consent(self) -> bool:
+        """Whether this is a yes that something may be booked on; "Is that right by the station?" is none."""
+        return self.agreed is True and ("?" not in self.raw or agrees(self.words.partition(" ")[0]) is True)
+
+    def about(self, topic: str) -> bool:
+        return about(topic, self.words)
+
+
+def read_turn(desk: Desk, text: str) -> Turn:
+    """Take the caller's details out of `text` and read the rest."""
+    reason, rest = reason_said(text)
+    email, rest = email_said(rest)
+    if reason and not desk.notes:
+        desk.notes = reason
+    words = without_greeting(plain(rest))
+    turn = Turn(text, words, when_said(words, desk.calendar), agrees(words))
+    if email and email != desk.email:
+        desk.email = email
+        desk.details_changed()
+    turn.has_detail = _take_name(desk, turn, rest) or bool(email or reason)
+    return turn
+
+
+def _take_name(desk: Desk, turn: Turn, text: str) -> bool:
+    known = desk.name
+    if desk.asked in (Asked.CONFIRM, Asked.CHANGE) and known and not turn.when and _is_correction(turn):
+        desk.name = corrected_name(text, known) or known
+    elif desk.asked is Asked.NAME and not known:
+        desk.name = answered_name(text)
+    elif said := introduced_name(text):
+        desk.name = corrected_name(said, known) if known and turn.agreed is False else said
+    elif desk.asked is Asked.EMAIL and known and turn.agreed is False and "name" in turn.words:
+        desk.name = corrected_name(text, known) or known
+    if desk.name != known:
+        desk.details_changed()
+    return desk.name != known
+
+
+def _is_correction(turn: Turn) -> bool:
+    return turn.agreed is not True or re.search(r"\b(?:but|actually|name|with a|spelled)\b", turn.words) is not None

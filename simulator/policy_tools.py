@@ -1,0 +1,85 @@
+"""What the worker lets the model call, read from the tool definitions of a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simulator.policy_words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class BookingTool:
+    """A tool that books one event type, such as `book_30_minute_consultation`."""
+
+    name: str
+    action: str
+    title: str
+    needs_email: bool
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The tools by what they do, found by their names."""
+
+    find: str
+    find_parameters: frozenset[str]
+    books: tuple[BookingTool, ...]
+    end: str
+
+    @classmethod
+    def read(cls, tools: Sequence[dict[str, Any]]) -> Toolbox:
+        functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
+        finders = [each for each in functions if str(each.get("name", "")).startswith("find_")]
+        names = [str(each.get("name", "")) for each in functions]
+        return cls(
+            find=finders[0]["name"] if finders else "",
+            find_parameters=frozenset(_properties(finders[0])) if finders else frozenset(),
+            books=tuple(_booking_tool(each) for each in functions if str(each.get("name", "")).startswith("book_")),
+            end=next((name for name in names if name.startswith("end_")), ""),
+        )
+
+    def book_for(self, action: str) -> BookingTool | None:
+        """Return the tool of `action`; with "" the only one there is."""
+        fitting = [tool for tool in self.books if action in ("", tool.action)]
+        return fitting[0] if len(fitting) == 1 or (fitting and action) else None
+
+    def action_named(self, text: str) -> str:
+        """Return the action whose title shares most words with the `plain` text, "" when none stands out."""
+        said = set(text.split())
+        shared = {tool.action: len(said & set(plain(tool.title).split())) for tool in self.books}
+        best = max(shared.values(), default=0)
+        named = [action for action, count in shared.items() if count == best > 0]
+        return named[0] if len(named) == 1 else ""
+
+
+def with_article(title: str) -> str:
+    """Return "a 30-Minute Consultation"."""
+    return f"{'an' if title[:1].lower() in 'aeiou' else 'a'} {title}"
+
+
+def _booking_tool(function: dict[str, Any]) -> BookingTool:
+    name, schema = str(function["name"]), function.get("parameters") or {}
+    action = _action(name, str(function.get("description") or ""))
+    needs_email = "email" in (schema.get("required") or [])
+    title = action.split(" ", 1)[-1]
+    return BookingTool(name, action, title, needs_email, frozenset(_properties(function)))
+
+
+def _action(name: str, description: str) -> str:
+    """Return the words at the start of the description that the tool is named after."""
+    words = description.split()
+    for count in range(1, len(words) + 1):
+        action = " ".join(words[:count]).rstrip(".,:;")
+        if re.sub(r"[^a-z0-9]+", "_", action.casefold()).strip("_")[:64] == name:
+            return action
+    return name.replace("_", " ")
+
+
+def _properties(function: dict[str, Any]) -> list[str]:
+    return list((function.get("parameters") or {}).get("properties") or {})
