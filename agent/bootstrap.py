@@ -1,0 +1,183 @@
+"""Chooses the implementations and holds what all calls of a worker share."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent.business import load_business, load_sms_template
+from agent.instructions import check_tool_names, load_prompt_set, render_instructions
+from agent.jobs import Jobs, TwilioSender
+from agent.phrases import PhraseBook
+from agent.speech import Speech
+from appointments.contact import may_text, valid_caller
+from appointments.model import CallSid
+from appointments.outbox import OutboxWorker
+from appointments.service import BookingService
+from appointments.settling import SettleTimes
+from appointments.store.store import Store
+from calendars.calcom import CalComCalendar
+from telephony.calls import Calls
+from telephony.messages import Messages
+from telephony.rest import TwilioRest
+from tools.booking import tool_name
+from tools.session import BookingSession
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from agent.instructions import Instructions, PromptSet
+    from agent.settings import Settings
+    from appointments.model import Business, EventType, PhoneNumber
+    from appointments.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+TWILIO_SECS = 10.0
+CALENDAR_SECS = 8.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """What one process of ours needs to take calls."""
+
+    settings: Settings
+    business: Business
+    clock: Clock
+    store: Store
+    calendar: CalComCalendar
+    service: BookingService
+    speech: Speech
+    phrase_book: PhraseBook
+    prompts: PromptSet
+    twilio: TwilioRest
+    calls: Calls
+    jobs: Jobs
+    event_types: Mapping[str, EventType]
+    """What each action books, by the action's name."""
+    sms_unconfirmed: str
+    sms_failed: str
+
+    @property
+    def token_secret(self) -> bytes:
+        """The secret of stream tokens: the same in every process of this account, and no other use of the key."""
+        key = self.settings.twilio_auth_tokens[0].encode()
+        return hmac.new(key, b"slotline stream token", hashlib.sha256).digest()
+
+    def folder(self, name: str) -> Path:
+        return self.settings.data_dir / name
+
+    def instructions(self, caller: PhoneNumber | None) -> Instructions:
+        """Return the instructions of a call that starts now."""
+        return render_instructions(
+            self.prompts, self.business, caller=caller, now=self.clock(), is_recorded=self.settings.record_calls
+        )
+
+    async def session(self, call_sid: str, caller: str) -> BookingSession:
+        """Return what the tools of a new call share."""
+        number = valid_caller(caller)
+        can_text = (
+            number is not None
+            and may_text(number, self.business.sms_countries)
+            and not await self.store.has_opted_out(number)
+        )
+        return BookingSession(
+            call_sid=CallSid(call_sid),
+            caller=number,
+            business=self.business,
+            service=self.service,
+            clock=self.clock,
+            can_text=can_text,
+            sms_unconfirmed=self.sms_unconfirmed,
+            sms_failed=self.sms_failed,
+        )
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
+    """Connect everything a worker needs and close it in the end.
+
+    Raises:
+        ConfigError: a file is wrong.
+        CalendarRejected: the calendar refuses the key or the event type.
+        CalendarUnavailable: the calendar cannot be reached, so nothing is known of what can be booked.
+    """
+    business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
+    prompts = load_prompt_set()
+    check_tool_names(prompts.prompt, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    clock = settings.clock(business.zone)
+    calendar = CalComCalendar.connect(
+        settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
+    )
+    twilio = _twilio(settings)
+    speech = Speech(settings)
+    store = await Store.open(settings.database_url.get_secret_value())
+    outbox = OutboxWorker(store, _sender(settings, business, twilio), owner=f"worker-{datetime.now(UTC).timestamp()}")
+    service = BookingService(
+        calendar=calendar,
+        store=store,
+        clock=clock,
+        settle=SettleTimes(http_timeout=timedelta(seconds=CALENDAR_SECS)),
+        on_text=outbox.wake,
+    )
+    try:
+        worker = Worker(
+            settings=settings,
+            business=business,
+            clock=clock,
+            store=store,
+            calendar=calendar,
+            service=service,
+            speech=speech,
+            phrase_book=_phrase_book(settings, speech, prompts),
+            prompts=prompts,
+            twilio=twilio,
+            calls=Calls(twilio),
+            jobs=Jobs(service, outbox),
+            event_types={action.name: await service.event_type(action) for action in business.actions},
+            sms_unconfirmed=load_sms_template("unconfirmed"),
+            sms_failed=load_sms_template("failed"),
+        )
+        speech.prepare()
+        async with worker.jobs:
+            yield worker
+            await service.drain()
+    finally:
+        await speech.aclose()
+        await twilio.aclose()
+        await calendar.aclose()
+        await store.close()
+
+
+def _twilio(settings: Settings) -> TwilioRest:
+    has_key = bool(settings.twilio_api_key_sid)
+    secret = settings.twilio_api_key_secret.get_secret_value() if has_key else settings.twilio_auth_tokens[0]
+    return TwilioRest(
+        account_sid=settings.twilio_account_sid,
+        username=settings.twilio_api_key_sid if has_key else settings.twilio_account_sid,
+        password=secret,
+        base_url=settings.twilio_api_base_url,
+        timeout=timedelta(seconds=TWILIO_SECS),
+    )
+
+
+def _sender(settings: Settings, business: Business, twilio: TwilioRest) -> TwilioSender:
+    number = business.sms_from or business.number
+    return TwilioSender(Messages(twilio, from_=number, status_callback_base=settings.public_base_url))
+
+
+def _phrase_book(settings: Settings, speech: Speech, prompts: PromptSet) -> PhraseBook:
+    return PhraseBook(
+        speech.client,
+        model=settings.tts_model,
+        voice=prompts.prompt.head.voice,
+        folder=settings.data_dir / "phrases",
+    )

@@ -1,0 +1,97 @@
+"""The `slotline` command."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appointments.errors import SlotlineError
+
+app = typer.Typer(
+    help="Answers a business's phone, offers real free times and books the one the caller picks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+EnvFile = Annotated[Path, typer.Option("--env-file", help="Where settings stand that the environment does not set.")]
+NoEnvFile = Annotated[bool, typer.Option("--no-env-file", help="Read no file, only the environment.")]
+
+# The commands import what they need: `--help` must not load a speech pipeline.
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Take calls."""
+    from agent.logs import configure_logs
+    from agent.settings import load_settings
+
+    settings = load_settings(None if no_env_file else env_file)
+    configure_logs(settings.log_level, settings.log_format, settings.log_pii)
+    from agent.server import serve as run
+
+    asyncio.run(run(settings, host=host, port=port))
+
+
+@app.command()
+def rehearse(
+    scenario: Annotated[str | None, typer.Option(help="A scenario's name or file.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Rehearse every scenario.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    typed: Annotated[bool, typer.Option(help="Type instead of speak: no audio.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the line's noise.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+) -> None:
+    """Rehearse a whole phone call with stand-ins: no accounts, nothing leaves this machine."""
+    from agent.rehearse import run
+
+    raise typer.Exit(
+        asyncio.run(run(scenario, is_all=all_, is_list=list_, typed=typed, jobs=jobs, seed=seed, json_file=json_file))
+    )
+
+
+@app.command()
+def chat(
+    scenario: Annotated[str | None, typer.Option(help="Take clock, free times and faults from this scenario.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Speak JSON, one object a line.")] = False,
+    real: Annotated[bool, typer.Option("--real", help="Use the services of the settings, not stand-ins.")] = False,
+    caller: Annotated[str, typer.Option(help="The number that calls.")] = "+14155550123",
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Type to the agent instead of speaking."""
+    from agent.logs import configure_logs
+    from agent.settings import load_settings
+
+    if real:
+        settings = load_settings(None if no_env_file else env_file)
+        configure_logs(settings.log_level, settings.log_format, settings.log_pii)
+        from agent.chat import chat as run
+
+        asyncio.run(run(settings, caller=caller, as_json=as_json))
+        return
+    from agent.chat_rehearsal import chat_with_stand_ins
+
+    raise typer.Exit(asyncio.run(chat_with_stand_ins(scenario, as_json=as_json, caller=caller)))
+
+
+def main() -> None:
+    """Run the command; an error of ours is a message and exit status 2."""
+    try:
+        app()
+    except SlotlineError as error:
+        typer.echo(f"slotline: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

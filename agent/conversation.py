@@ -1,0 +1,229 @@
+"""One conversation of agent and caller, however the words come in and go out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+from pipecat.frames.frames import LLMRunFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMAssistantAggregator,
+    LLMContextAggregatorPair,
+    LLMUserAggregator,
+    LLMUserAggregatorParams,
+)
+from pipecat.workers.runner import WorkerRunner
+
+from agent import phrases
+from agent.watchdog import DeadAirWatchdog
+from tools.booking import book_appointment, find_slots
+from tools.call import end_call
+from tools.registry import register
+from tools.session import BookingSession, Utterance
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from pipecat.frames.frames import Frame
+    from pipecat.processors.frame_processor import FrameProcessor
+    from pipecat.services.openai.llm import OpenAILLMService
+
+    from agent.instructions import Instructions
+    from agent.transcript import Transcript
+    from appointments.model import EventType
+
+log = structlog.get_logger(__name__)
+
+NUDGE_SECS = 7.0
+NUDGES = 2
+VAD_IDLE_SECS = 1.0
+AFTER_HANG_UP_SECS = 20.0
+"""How long what the caller said last may take to be acted on after they hung up."""
+
+
+class Mouth(Protocol):
+    """How the agent's phrases reach the caller."""
+
+    async def say(self, text: str) -> bool:
+        """Say `text` after what is being said; returns False when that cannot be done."""
+        ...
+
+    async def finish(self) -> bool:
+        """Wait until all that was said has reached the caller; returns False when they spoke over it."""
+        ...
+
+
+class Conversation:
+    """Model, tools, context and watchdog of one call.
+
+    Args:
+        session: What the tools share.
+        event_types: What each action books, by the action's name.
+        mouth: Says phrases that need no service.
+        before_stop: Is told the outcome while the caller is still connected.
+        on_tool: Is told the name of each tool that starts.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: BookingSession,
+        event_types: Mapping[str, EventType],
+        instructions: Instructions,
+        llm: OpenAILLMService,
+        mouth: Mouth,
+        transcript: Transcript,
+        user_params: LLMUserAggregatorParams,
+        before_stop: Callable[[str], Awaitable[None]],
+        on_tool: Callable[[str], None] = lambda _tool: None,
+    ) -> None:
+        self.session = session
+        self.llm = llm
+        self.mouth = mouth
+        self._greeting = instructions.greeting
+        self._transcript = transcript
+        self._before_stop = before_stop
+        tools = [
+            find_slots(session),
+            *(book_appointment(session, action, event_types[action.name]) for action in session.actions),
+            end_call(session),
+        ]
+        self.context = LLMContext(tools=[tool.schema() for tool in tools])
+        register(llm, tools, heard_in=self.heard, on_start=on_tool, on_end=transcript.add_tool)
+        pair = LLMContextAggregatorPair(self.context, user_params=user_params)
+        self.user: LLMUserAggregator = pair.user()
+        self.assistant: LLMAssistantAggregator = pair.assistant()
+        self.watchdog = DeadAirWatchdog(say=self.say, answer_again=self.answer_again, give_up=self.end)
+        self.started = asyncio.Event()
+        self.outcome = "caller_hung_up"
+        self._nudges = 0
+        self._worker: PipelineWorker | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._observe()
+
+    def heard(self) -> Sequence[Utterance]:
+        """Return what each side has been heard to say, in order; what was cut off by barge-in is not in it."""
+        utterances: list[Utterance] = []
+        for message in self.context.messages:
+            if not isinstance(message, dict) or message.get("role") not in ("assistant", "user"):
+                continue
+            text = message.get("content")
+            if not isinstance(text, str) or not text.strip():
+                continue
+            is_agent = message["role"] == "assistant"
+            if utterances and utterances[-1].is_agent == is_agent:
+                utterances[-1] = Utterance(is_agent, f"{utterances[-1].text} {text}")
+            else:
+                utterances.append(Utterance(is_agent, text))
+        return utterances
+
+    async def run(self, processors: Sequence[FrameProcessor], *, params: PipelineParams, max_secs: float) -> None:
+        """Run the pipeline of `processors` until the conversation has ended."""
+        worker = PipelineWorker(
+            Pipeline(list(processors)),
+            params=params,
+            enable_rtvi=False,
+            enable_turn_tracking=False,
+            idle_timeout_secs=None,
+            conversation_id=self.session.call_sid,
+        )
+        self._worker = worker
+        worker.add_event_handler("on_pipeline_started", self._on_started)
+        runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        await runner.add_workers(worker)
+        watchers = [asyncio.create_task(self._watch_goodbye()), asyncio.create_task(self._watch_length(max_secs))]
+        try:
+            await runner.run()
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+
+    async def say(self, text: str) -> bool:
+        if text in phrases.FILLERS:
+            self._transcript.add("agent", text)
+        return await self.mouth.say(text)
+
+    async def answer_again(self) -> None:
+        await self.queue(LLMRunFrame())
+
+    async def queue(self, *frames: Frame) -> None:
+        assert self._worker is not None
+        await self._worker.queue_frames(list(frames))
+
+    async def end(self, phrase: str, *, outcome: str = "failed") -> None:
+        """Say `phrase`, wait until it was heard, and end the conversation."""
+        if self._ending is None:
+            self.outcome = outcome
+            self.watchdog.switch_off()
+            self._ending = asyncio.create_task(self._end(phrase))
+
+    async def caller_left(self) -> None:
+        """Let what the caller said last be acted on, then end: a yes counts even if they hang up on it."""
+        # Without audio the VAD notices the end of the last word by its own timeout.
+        await asyncio.sleep(VAD_IDLE_SECS + 0.2)
+        try:
+            async with asyncio.timeout(AFTER_HANG_UP_SECS):
+                await self.watchdog.quiet.wait()
+        except TimeoutError:
+            log.warning("last_words_not_settled")
+        await self._stop()
+
+    async def _end(self, phrase: str) -> None:
+        if phrase and not await self.mouth.say(phrase):
+            log.error("ended_without_words")
+        await self.mouth.finish()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        if self._worker is not None:
+            await self._before_stop(self.outcome)
+            await self._worker.cancel(reason=self.outcome)
+
+    async def _on_started(self, *_: Any) -> None:
+        await self.say(self._greeting)
+        self.started.set()
+
+    async def _watch_goodbye(self) -> None:
+        while True:
+            await self.session.goodbye.wait()
+            self.watchdog.switch_off()
+            if not await self.watchdog.answer_finished():
+                await self.mouth.say(phrases.GOODBYE)
+            if await self.mouth.finish():
+                await self.end("", outcome="completed")
+                return
+            # The caller spoke over the goodbye: they want something more.
+            self.session.goodbye.clear()
+            self.watchdog.switch_on()
+
+    async def _watch_length(self, max_secs: float) -> None:
+        await asyncio.sleep(max_secs)
+        log.warning("call_too_long", max_secs=max_secs)
+        await self.end(phrases.OUT_OF_TIME, outcome="out_of_time")
+
+    def _observe(self) -> None:
+        self.user.add_event_handler("on_user_turn_stopped", self._on_caller_turn)
+        self.user.add_event_handler("on_user_turn_idle", self._on_caller_idle)
+        self.assistant.add_event_handler("on_assistant_turn_stopped", self._on_agent_turn)
+
+    async def _on_caller_turn(self, _aggregator: Any, _strategy: Any, message: Any) -> None:
+        if message.content:
+            self._nudges = 0
+            self._transcript.add("caller", message.content)
+        else:
+            await self.watchdog.not_heard(is_failure=False)
+
+    async def _on_caller_idle(self, _aggregator: Any) -> None:
+        self._nudges += 1
+        if self._nudges <= NUDGES:
+            await self.say(phrases.STILL_THERE)
+        else:
+            await self.end(phrases.NOBODY_THERE, outcome="nobody_there")
+
+    async def _on_agent_turn(self, _aggregator: Any, message: Any) -> None:
+        if message.content:
+            self._transcript.add("agent", message.content, is_cut=message.interrupted)

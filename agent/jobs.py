@@ -1,0 +1,78 @@
+"""What a worker does beside its calls: sends texts and settles bookings that a dead process left open."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+import structlog
+
+from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear
+from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from appointments.outbox import OutboxWorker
+    from appointments.service import BookingService
+    from telephony.messages import Messages
+
+log = structlog.get_logger(__name__)
+
+STOPPED = 21610
+"""Twilio's code for a receiver who has said STOP: https://www.twilio.com/docs/api/errors/21610"""
+SETTLE_EVERY_SECS = 5.0
+
+
+class TwilioSender:
+    """Twilio's texts as the outbox wants them."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+
+    async def send(self, *, to: str, body: str, outbox_id: str) -> str:
+        try:
+            return await self._messages.send(to, body, outbox_id)
+        except TwilioRefused as error:
+            raise MessageRefused(str(error), code=error.code, is_opt_out=error.code == STOPPED) from error
+        except TwilioUnclear as error:
+            raise MessageUnclear(str(error)) from error
+        except TwilioNotDone as error:
+            raise MessageDeferred(str(error), retry_after_secs=error.retry_after_secs) from error
+
+    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+        try:
+            return await self._messages.find(to, body, since)
+        except TwilioRefused as error:
+            raise MessageRefused(str(error), code=error.code) from error
+        except (TwilioUnclear, TwilioNotDone) as error:
+            raise MessageDeferred(str(error)) from error
+
+
+class Jobs:
+    """Runs the outbox and the settling for as long as it is open."""
+
+    def __init__(self, service: BookingService, outbox: OutboxWorker) -> None:
+        self._service = service
+        self._outbox = outbox
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._outbox.run()), asyncio.create_task(self._settle())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _settle(self) -> None:
+        while True:
+            try:
+                await self._service.settle_unfinished()
+            except Exception:
+                log.exception("settling_failed")
+            await asyncio.sleep(SETTLE_EVERY_SECS)

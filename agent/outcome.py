@@ -1,0 +1,170 @@
+"""What became of a rehearsed call, read from the stand-ins and the record, and whether it is what was expected."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from statistics import quantiles
+from typing import TYPE_CHECKING, Any
+
+from appointments.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from agent.rehearsal import Event
+    from agent.scenarios import Scenario
+    from agent.stand_ins import StandIns
+    from appointments.model import Appointment, Business
+
+HELD = ("accepted", "pending")
+"""The statuses of a Cal.com booking that holds its slot."""
+NOT_ACCEPTED = ("failed", "undelivered", "canceled")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the caller noticed."""
+
+    is_typed: bool = False
+    greeting_ms: int | None = None
+    voice_to_voice_ms: list[float] = field(default_factory=list)
+    ended_by: str = ""
+    problems: list[str] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    def connected(self) -> None:
+        """Count time from now."""
+        self._began = time.monotonic()
+
+    def now_ms(self) -> int:
+        return round((time.monotonic() - self._began) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a rehearsal, as `--json` writes it."""
+
+    scenario: str
+    ok: bool
+    booked: bool = False
+    appointment: dict[str, Any] | None = None
+    sms: Sequence[dict[str, str]] = ()
+    turns: Sequence[dict[str, Any]] = ()
+    greeting_ms: int | None = None
+    voice_to_voice_ms: dict[str, int] | None = None
+    faults: Sequence[dict[str, Any]] = ()
+    skipped: str | None = None
+    problems: Sequence[str] = ()
+    """Why it is not ok."""
+    files: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def skip(cls, scenario: Scenario, reason: str) -> Report:
+        return cls(scenario.stem, ok=True, skipped=reason)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def judge(
+    scenario: Scenario, business: Business, stand_ins: StandIns, folder: Path, events: Sequence[Event], outcome: Outcome
+) -> Report:
+    """Look at the calendar, the texts and the record, and compare them with what was expected."""
+    states = {service: await stand_ins.state(service) for service in ("calcom", "twilio", "openai")}
+    bookings = [b for b in states["calcom"]["bookings"] if b["by"] == "api" and b["status"] in HELD]
+    texts = [
+        message
+        for message in states["twilio"]["messages"]
+        if message["to"] == scenario.caller.number and message["status"] not in NOT_ACCEPTED
+    ]
+    appointment = await _appointment(folder / "slotline.db")
+    problems = [
+        *outcome.problems,
+        *_wrong_bookings(scenario, business, bookings),
+        *_wrong_texts(scenario, texts),
+    ]
+    return Report(
+        scenario=scenario.stem,
+        ok=not problems,
+        booked=bool(bookings),
+        appointment=_describe(appointment, business) if appointment else None,
+        sms=[{"to": m["to"], "body": m["body"], "status": m["status"]} for m in texts],
+        turns=[_turn(event) for event in sorted(events, key=lambda event: event.at_ms)],
+        greeting_ms=outcome.greeting_ms,
+        voice_to_voice_ms=None if outcome.is_typed else percentiles(outcome.voice_to_voice_ms),
+        faults=[fault for state in states.values() for fault in state["faults"]],
+        problems=problems,
+        files=_files(folder),
+    )
+
+
+def percentiles(values: Sequence[float]) -> dict[str, int] | None:
+    """Return p50 and p95 in whole ms, None without values."""
+    if not values:
+        return None
+    if len(values) == 1:
+        return {"p50": round(values[0]), "p95": round(values[0])}
+    cuts = quantiles(values, n=20, method="inclusive")
+    return {"p50": round(cuts[9]), "p95": round(cuts[18])}
+
+
+def _wrong_bookings(scenario: Scenario, business: Business, bookings: Sequence[dict[str, Any]]) -> list[str]:
+    from datetime import datetime
+
+    starts = [datetime.fromisoformat(b["start"]).astimezone(business.zone).replace(tzinfo=None) for b in bookings]
+    wanted = [] if scenario.expect.booking is None else [scenario.expect.booking]
+    if starts == wanted:
+        return []
+    return [f"the calendar holds {_times(starts)}, not {_times(wanted)}"]
+
+
+def _wrong_texts(scenario: Scenario, texts: Sequence[dict[str, Any]]) -> list[str]:
+    if len(texts) == scenario.expect.sms:
+        return []
+    return [f"{len(texts)} texts were accepted for the caller, not {scenario.expect.sms}"]
+
+
+def _times(times: Sequence[Any]) -> str:
+    return " and ".join(f"a booking at {time:%Y-%m-%d %H:%M}" for time in times) or "no booking"
+
+
+async def _appointment(database: Path) -> Appointment | None:
+    store = await Store.open(f"sqlite+aiosqlite:///{database}")
+    try:
+        kept = [a for a in await store.appointments() if a.status.value != "failed"]
+    finally:
+        await store.close()
+    return kept[-1] if kept else None
+
+
+def _describe(appointment: Appointment, business: Business) -> dict[str, Any]:
+    return {
+        "id": appointment.appointment_id,
+        "start": appointment.slot.start.astimezone(business.zone).isoformat(),
+        "duration_min": round(appointment.slot.duration.total_seconds() / 60),
+        "attendee": appointment.attendee.name,
+        "phone": appointment.attendee.phone,
+        "booking_uid": appointment.booking_uid,
+        "status": appointment.status.value,
+    }
+
+
+def _turn(event: Event) -> dict[str, Any]:
+    turn: dict[str, Any] = {"who": event.who, "text": event.text, "at_ms": event.at_ms}
+    if event.tool:
+        turn["tool"] = event.tool
+    if event.took_ms is not None:
+        turn["took_ms"] = event.took_ms
+    return turn
+
+
+def _files(folder: Path) -> dict[str, str]:
+    patterns = {
+        "recording": "recordings/*.wav",
+        "transcript": "transcripts/*.jsonl",
+        "database": "slotline.db",
+        "log": "worker.log",
+    }
+    return {name: str(found[0]) for name, pattern in patterns.items() if (found := sorted(folder.glob(pattern)))}

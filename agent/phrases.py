@@ -1,0 +1,128 @@
+"""The sentences that are said without a model: rendered before the first call, so that no failure can silence them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import openai
+import soxr
+import structlog
+from pipecat.frames.frames import (
+    Frame,
+    LLMAssistantPushAggregationFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+log = structlog.get_logger(__name__)
+
+ONE_MOMENT: Final = "One moment, please."
+STILL_WORKING: Final = "I'm still on it. Thank you for waiting."
+SAY_AGAIN: Final = "Sorry, I didn't catch that. Could you say it again?"
+STILL_THERE: Final = "Are you still there?"
+NOBODY_THERE: Final = "I can't hear anyone, so I'll hang up now. Goodbye."
+OUT_OF_ORDER: Final = "I'm sorry, something isn't working on our side. Please call again a little later. Goodbye."
+OUT_OF_TIME: Final = "I'm sorry, we've run out of time for this call. Please call again if you need more. Goodbye."
+GOODBYE: Final = "Thank you for calling. Goodbye."
+ALL: Final = (
+    ONE_MOMENT,
+    STILL_WORKING,
+    SAY_AGAIN,
+    STILL_THERE,
+    NOBODY_THERE,
+    OUT_OF_ORDER,
+    OUT_OF_TIME,
+    GOODBYE,
+)
+
+FILLERS: Final = frozenset({ONE_MOMENT, STILL_WORKING})
+"""Said while an answer is on its way; the model need not know of them."""
+
+PHONE_RATE: Final = 8000
+TTS_RATE: Final = 24000
+"""What OpenAI's speech endpoint sends as pcm: https://platform.openai.com/docs/guides/text-to-speech"""
+
+
+class PhraseBook:
+    """Phrases as 8 kHz audio in one voice, kept on disk by a hash of what they were made of."""
+
+    def __init__(self, client: openai.AsyncOpenAI, *, model: str, voice: str, folder: Path) -> None:
+        self._client = client
+        self._model = model
+        self._voice = voice
+        self._folder = folder
+        self._audio: dict[str, bytes] = {}
+
+    def audio(self, text: str) -> bytes | None:
+        """Return the 8 kHz 16-bit audio of `text`, None when it is not rendered."""
+        return self._audio.get(text)
+
+    async def render(self, texts: Iterable[str]) -> bool:
+        """Render what is not on disk yet; returns False when the voice could not be had for all of them."""
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        missing = [text for text in texts if text not in self._audio]
+        for text in missing:
+            path = self._path(text)
+            if await asyncio.to_thread(path.exists):
+                self._audio[text] = await asyncio.to_thread(path.read_bytes)
+                continue
+            try:
+                spoken = await self._client.audio.speech.create(
+                    model=self._model, voice=self._voice, input=text, response_format="pcm"
+                )
+            except openai.OpenAIError as error:
+                log.warning("phrase_not_rendered", error=type(error).__name__)
+                return False
+            audio = await asyncio.to_thread(_to_phone_rate, spoken.content)
+            await asyncio.to_thread(path.write_bytes, audio)
+            self._audio[text] = audio
+        return True
+
+    def _path(self, text: str) -> Path:
+        made_of = "\0".join((self._model, self._voice, str(PHONE_RATE), text))
+        return self._folder / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.pcm"
+
+
+class PhrasePlayer(FrameProcessor):
+    """Says phrases, past a speech service that may be slow, busy or down. Stands right after it."""
+
+    def __init__(self, book: PhraseBook) -> None:
+        super().__init__()
+        self._book = book
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+
+    async def say(self, text: str) -> bool:
+        """Say `text` after what is being said; returns False when there is no audio of it."""
+        audio = self._book.audio(text)
+        if audio is None:
+            log.error("phrase_missing", phrase=text)
+            return False
+        await self.push_frame(TTSStartedFrame())
+        # One frame, so that nothing of the speech service can get in between.
+        await self.push_frame(TTSAudioRawFrame(audio, PHONE_RATE, 1))
+        is_filler = text in FILLERS
+        words = TTSTextFrame(text, text_type="sentence")
+        words.append_to_context = not is_filler
+        await self.push_frame(words)
+        await self.push_frame(TTSStoppedFrame())
+        if not is_filler:
+            await self.push_frame(LLMAssistantPushAggregationFrame())
+        return True
+
+
+def _to_phone_rate(pcm: bytes) -> bytes:
+    samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype=np.int16)
+    return soxr.resample(samples, TTS_RATE, PHONE_RATE, quality="HQ").astype(np.int16).tobytes()

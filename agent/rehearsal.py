@@ -1,0 +1,289 @@
+"""One rehearsed call: stand-ins, worker and caller as processes, and a look at what stands at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agent.business import load_business
+from agent.outcome import Outcome, Report, judge
+from agent.stand_ins import (
+    KEPT,
+    RehearsalFailed,
+    StandIns,
+    free_port,
+    rehearsal_business,
+    running_stand_ins,
+    stop,
+    wait_until_ready,
+    worker_environment,
+)
+from agent.typed_caller import type_through
+from appointments.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from agent.scenarios import Scenario
+    from appointments.model import Business
+
+CALL_SECS = 240
+SETTLE_SECS = 60.0
+Tell = Callable[["Event"], None] if TYPE_CHECKING else Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in the call, as it happens. `who` is caller, agent, tool or problem."""
+
+    who: str
+    text: str
+    at_ms: int
+    tool: str | None = None
+    took_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """One call being rehearsed, in `folder`."""
+
+    scenario: Scenario
+    folder: Path
+    seed: int = 0
+    on_event: Callable[[Event], None] = lambda _event: None
+    business: Business = field(init=False)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.business = load_business(rehearsal_business())
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    async def run(self, *, typed: bool) -> Report:
+        """Rehearse the call and return what became of it.
+
+        Raises:
+            RehearsalFailed: a process did not start.
+        """
+        if typed and (reason := untypable(self.scenario)):
+            return Report.skip(self.scenario, reason)
+        async with running_stand_ins() as stand_ins:
+            await self._set_up(stand_ins)
+            outcome = await (self._typed(stand_ins) if typed else self._spoken(stand_ins))
+            return await judge(self.scenario, self.business, stand_ins, self.folder, self.events, outcome)
+
+    async def _set_up(self, stand_ins: StandIns) -> None:
+        scenario, caller = self.scenario, self.scenario.caller
+        says = [line.say for line in scenario.lines if line.say] + [scenario.again]
+        await stand_ins.control("openai", "world", {"lines": says, "voice": caller.voice})
+        await stand_ins.control(
+            "calcom",
+            "world",
+            {
+                "now": self._start() or None,
+                "zone": self.business.zone.key,
+                "free": None if scenario.free is None else [self._local(time) for time in scenario.free],
+            },
+        )
+
+    async def _faults(self, stand_ins: StandIns) -> None:
+        # Only now: a worker that starts needs its services.
+        for service in ("calcom", "twilio", "openai"):
+            faults = [
+                fault.model_dump(exclude={"service"}, exclude_none=True)
+                for fault in self.scenario.faults
+                if fault.service == service
+            ]
+            await stand_ins.control(service, "faults", faults)
+
+    async def _spoken(self, stand_ins: StandIns) -> Outcome:
+        url = f"http://127.0.0.1:{free_port()}"
+        environment = worker_environment(stand_ins, url=url, data_dir=self.folder, clock_start=self._start())
+        await stand_ins.control("twilio", "world", {"worker_url": url})
+        async with self._worker(environment, url) as tools:
+            await self._faults(stand_ins)
+            outcome = await self._call(stand_ins, url, tools)
+            await self._settled(environment["DATABASE_URL"])
+            return outcome
+
+    @asynccontextmanager
+    async def _worker(self, environment: dict[str, str], url: str) -> AsyncIterator[asyncio.Queue[Event]]:
+        """Run the worker; what its log tells of tools arrives in the queue."""
+        environment["DATABASE_URL"] = f"sqlite+aiosqlite:///{self.folder / 'slotline.db'}"
+        log = self.folder / "worker.log"
+        process = await asyncio.create_subprocess_exec(
+            *_slotline("serve", "--no-env-file", "--host", "127.0.0.1", "--port", url.rsplit(":", 1)[1]),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            limit=1 << 22,
+        )
+        tools: asyncio.Queue[Event] = asyncio.Queue()
+        following = asyncio.create_task(_follow_log(process, log, tools))
+        try:
+            await wait_until_ready(url, process, log)
+            yield tools
+        finally:
+            await stop(process)
+            await following
+
+    async def _call(self, stand_ins: StandIns, url: str, tools: asyncio.Queue[Event]) -> Outcome:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "simulator.caller",
+            env={name: value for name, value in worker_environment_of_children().items()},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(self._plan(stand_ins, url)).encode() + b"\n")
+        outcome = Outcome()
+        forwarding = asyncio.create_task(self._forward_tools(process.stdin, tools, outcome))
+        try:
+            async with asyncio.timeout(CALL_SECS + 30):
+                async for line in process.stdout:
+                    self._note(json.loads(line), outcome)
+        except TimeoutError:
+            outcome.problems.append("the call did not end")
+        finally:
+            forwarding.cancel()
+            process.stdin.close()
+            await stop(process)
+        return outcome
+
+    async def _forward_tools(self, stdin: asyncio.StreamWriter, tools: asyncio.Queue[Event], outcome: Outcome) -> None:
+        while True:
+            event = await tools.get()
+            if event.text == "started":
+                stdin.write(json.dumps({"tool_started": event.tool}).encode() + b"\n")
+            else:
+                self._tell(Event("tool", event.text, outcome.now_ms(), event.tool, event.took_ms))
+
+    def _note(self, told: dict[str, Any], outcome: Outcome) -> None:
+        match told["event"]:
+            case "connected":
+                outcome.connected()
+            case "said":
+                self._tell(Event("caller", told["text"], told["at_ms"]))
+            case "heard":
+                self._tell(Event("agent", told["text"], told["at_ms"], took_ms=told.get("took_ms")))
+            case "problem":
+                outcome.problems.append(told["text"])
+                self._tell(Event("problem", told["text"], outcome.now_ms()))
+            case "ended":
+                outcome.greeting_ms = told.get("greeting_ms")
+                outcome.voice_to_voice_ms = list(told.get("voice_to_voice_ms", []))
+                outcome.ended_by = told.get("by", "")
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.on_event(event)
+
+    def _plan(self, stand_ins: StandIns, url: str) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            "worker_url": url,
+            "called": self.business.number,
+            "twilio": {
+                "url": stand_ins.twilio,
+                "account_sid": stand_ins.credentials["twilio_account_sid"],
+                "auth_token": stand_ins.credentials["twilio_auth_token"],
+            },
+            "openai_url": stand_ins.openai,
+            "caller": scenario.caller.model_dump(),
+            "lines": [line.model_dump(exclude_none=True) for line in scenario.lines],
+            "again": scenario.again,
+            "max_secs": CALL_SECS,
+            "seed": self.seed,
+            "recording": str(self.folder / "heard.wav"),
+        }
+
+    async def _typed(self, stand_ins: StandIns) -> Outcome:
+        url = f"http://127.0.0.1:{free_port()}"
+        environment = worker_environment(stand_ins, url=url, data_dir=self.folder, clock_start=self._start())
+        environment["DATABASE_URL"] = f"sqlite+aiosqlite:///{self.folder / 'slotline.db'}"
+        command = _slotline("chat", "--real", "--json", "--no-env-file", "--caller", self.scenario.caller.number)
+        with (self.folder / "worker.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                env=environment,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+            outcome = Outcome(is_typed=True)
+            try:
+                await type_through(
+                    process, self.scenario, outcome, tell=self._tell_typed, ready=lambda: self._faults(stand_ins)
+                )
+            finally:
+                await stop(process)
+        await self._settled(environment["DATABASE_URL"])
+        return outcome
+
+    def _tell_typed(self, who: str, text: str, at_ms: int, tool: str | None, took_ms: int | None) -> None:
+        self._tell(Event(who, text, at_ms, tool, took_ms))
+
+    async def _settled(self, database_url: str) -> None:
+        """Wait until every booking and text of the call is settled."""
+        store = await Store.open(database_url)
+        try:
+            async with asyncio.timeout(SETTLE_SECS):
+                while await store.pending_texts() or await self._has_pending(store):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise RehearsalFailed(f"the worker did not settle its work in {SETTLE_SECS:.0f} s") from None
+        finally:
+            await store.close()
+
+    @staticmethod
+    async def _has_pending(store: Store) -> bool:
+        return any(appointment.status.value == "pending" for appointment in await store.appointments())
+
+    def _start(self) -> str:
+        return "" if self.scenario.now is None else self._local(self.scenario.now)
+
+    def _local(self, time: Any) -> str:
+        return str(time.replace(tzinfo=self.business.zone).isoformat())
+
+
+def untypable(scenario: Scenario) -> str:
+    """Return why a scenario cannot be typed, "" when it can."""
+    if any(line.silence for line in scenario.lines):
+        return "silence needs audio"
+    if any(line.press for line in scenario.lines):
+        return "keys need a phone"
+    if any(fault.service == "openai" and fault.on in ("transcribe", "speech") for fault in scenario.faults):
+        return "its faults hit speech, which typing leaves out"
+    return ""
+
+
+def worker_environment_of_children() -> dict[str, str]:
+    import os
+
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
+
+
+def _slotline(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "agent.cli", *arguments)
+
+
+async def _follow_log(process: asyncio.subprocess.Process, path: Path, tools: asyncio.Queue[Event]) -> None:
+    """Keep the worker's log in `path` and pick out what it tells of tools."""
+    assert process.stderr is not None
+    with path.open("wb") as log:
+        async for line in process.stderr:
+            log.write(line)
+            log.flush()
+            if b'"tool_' in line:
+                told = json.loads(line)
+                if told["event"] == "tool_started":
+                    tools.put_nowait(Event("tool", "started", 0, told["tool"]))
+                elif told["event"] == "tool_finished":
+                    tools.put_nowait(Event("tool", told["status"], 0, told["tool"], told["took_ms"]))

@@ -1,0 +1,108 @@
+"""`slotline rehearse`: rehearses scenarios and tells how they went."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from agent.outcome import Report
+from agent.rehearsal import Event, Rehearsal
+from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
+
+if TYPE_CHECKING:
+    from agent.scenarios import Scenario
+
+FOLDER = Path("rehearsals")
+COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "problem": "red"}
+
+
+async def run(
+    name: str | None, *, is_all: bool, is_list: bool, typed: bool, jobs: int, seed: int, json_file: Path | None
+) -> int:
+    """Rehearse and return the exit status: 0 all as expected, 1 not."""
+    console = Console(highlight=False, soft_wrap=True)
+    if is_list:
+        for scenario in list_scenarios():
+            console.print(f"{scenario.stem:32} {escape(scenario.name)}")
+        return 0
+    scenarios = list_scenarios() if is_all else [load_scenario(name or DEFAULT_SCENARIO)]
+    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    places = asyncio.Semaphore(jobs)
+
+    async def one(scenario: Scenario) -> Report:
+        async with places:
+            folder = (FOLDER / f"{started}-{scenario.stem}").resolve()
+            live = None if is_all else console
+            report = await _rehearse(scenario, folder, typed=typed, seed=seed, live=live)
+        if is_all:
+            _print_line(console, report)
+        return report
+
+    reports = await asyncio.gather(*(one(scenario) for scenario in scenarios))
+    if not is_all:
+        _print_report(console, reports[0])
+    is_ok = all(report.ok for report in reports)
+    if json_file is not None:
+        told = [report.to_json() for report in reports]
+        result = {"ok": is_ok, "scenarios": told} if is_all else told[0]
+        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0 if is_ok else 1
+
+
+async def _rehearse(scenario: Scenario, folder: Path, *, typed: bool, seed: int, live: Console | None) -> Report:
+    def show(event: Event) -> None:
+        if live is not None:
+            _print_event(live, event)
+
+    return await Rehearsal(scenario, folder, seed=seed, on_event=show).run(typed=typed)
+
+
+def _print_event(console: Console, event: Event) -> None:
+    took = f" [dim]({event.took_ms} ms)[/dim]" if event.took_ms is not None else ""
+    name = event.tool or event.who
+    colour = COLOURS.get(event.who, "white")
+    text = escape(event.text)
+    console.print(f"[dim]{event.at_ms / 1000:7.2f} s[/dim]  [{colour}]{name:8}[/{colour}] {text}{took}")
+
+
+def _print_line(console: Console, report: Report) -> None:
+    if report.skipped:
+        console.print(f"[dim]skipped[/dim] {report.scenario}: {report.skipped}")
+    elif report.ok:
+        latency = report.voice_to_voice_ms
+        console.print(f"[green]ok[/green]      {report.scenario}" + (f"  {_latency(latency)}" if latency else ""))
+    else:
+        console.print(f"[red]failed[/red]  {report.scenario}: {escape('; '.join(report.problems))}")
+
+
+def _print_report(console: Console, report: Report) -> None:
+    console.print()
+    if report.skipped:
+        console.print(f"Skipped: {report.skipped}")
+        return
+    if report.appointment:
+        a = report.appointment
+        console.print(f"Appointment  {a['start']}, {a['duration_min']} min, {escape(a['attendee'])}, {a['phone']}")
+        console.print(f"             {a['status']}, Cal.com booking {a['booking_uid']}")
+    else:
+        console.print("Appointment  none")
+    for sms in report.sms:
+        body = escape(sms["body"]).replace("\n", "\n             ")
+        console.print(f"SMS          to {sms['to']} ({sms['status']})\n             {body}")
+    if report.voice_to_voice_ms:
+        console.print(f"Latency      greeting {report.greeting_ms} ms; {_latency(report.voice_to_voice_ms)}")
+    for name, path in report.files.items():
+        console.print(f"{name.capitalize():12} {path}")
+    for problem in report.problems:
+        console.print(f"[red]Problem[/red]      {escape(problem)}")
+    console.print("[green]As expected.[/green]" if report.ok else "[red]Not as expected.[/red]")
+
+
+def _latency(voice_to_voice: dict[str, int]) -> str:
+    return f"voice-to-voice p50 {voice_to_voice['p50']} ms, p95 {voice_to_voice['p95']} ms"

@@ -1,0 +1,67 @@
+"""What was said and done in a call, in order: kept in the store, and in a file for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from appointments.model import CallSid
+    from appointments.store.store import Store
+    from tools.replies import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One side's go, `at_ms` after the call's start; `who` is caller, agent or tool."""
+
+    who: str
+    text: str
+    at_ms: int
+    tool: str | None = None
+    took_ms: int | None = None
+
+
+class Transcript:
+    """Collects a call's turns without ever making the call wait.
+
+    Args:
+        on_turn: Is told every turn as it is added.
+    """
+
+    def __init__(self, call_sid: CallSid, *, on_turn: Callable[[Turn], None] = lambda _turn: None) -> None:
+        self._call_sid = call_sid
+        self._on_turn = on_turn
+        self._started = time.monotonic()
+        self.turns: list[Turn] = []
+
+    def add(self, who: str, text: str, *, is_cut: bool = False) -> None:
+        """Add what `who` said; `is_cut` marks what barge-in ended early."""
+        self._add(Turn(who, f"{text} —" if is_cut else text, self._at_ms()))
+
+    def add_tool(self, tool: str, reply: Reply, took_ms: int) -> None:
+        """Add what a tool answered."""
+        self._add(Turn("tool", reply.status.value, self._at_ms(), tool, took_ms))
+
+    async def keep(self, store: Store, path: Path) -> None:
+        """Write all turns to the store and to `path`, one JSON object a line."""
+        for turn in self.turns:
+            await store.add_turn(
+                self._call_sid, who=turn.who, text=turn.text, at_ms=turn.at_ms, tool=turn.tool, took_ms=turn.took_ms
+            )
+        lines = "".join(f"{json.dumps(asdict(turn), ensure_ascii=False)}\n" for turn in self.turns)
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(path.write_text, lines, encoding="utf-8")
+
+    def _add(self, turn: Turn) -> None:
+        self.turns.append(turn)
+        self._on_turn(turn)
+
+    def _at_ms(self) -> int:
+        return round((time.monotonic() - self._started) * 1000)

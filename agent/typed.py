@@ -1,0 +1,105 @@
+"""A typed conversation: the same agent and tools as on the phone, without speech."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+from pipecat.frames.frames import (
+    Frame,
+    InterruptionFrame,
+    LLMAssistantPushAggregationFrame,
+    LLMMessagesAppendFrame,
+    TTSStartedFrame,
+    TTSTextFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.pipeline.worker import PipelineParams
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from agent.conversation import Conversation
+from agent.transcript import Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from agent.bootstrap import Worker
+    from agent.transcript import Turn
+    from appointments.model import CallSid
+
+log = structlog.get_logger(__name__)
+
+
+class TypedMouth(FrameProcessor):
+    """Puts phrases into the conversation as text."""
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+
+    async def say(self, text: str) -> bool:
+        await self.push_frame(TTSStartedFrame())
+        await self.push_frame(TTSTextFrame(text, text_type="sentence"))
+        await self.push_frame(LLMAssistantPushAggregationFrame())
+        return True
+
+    async def finish(self) -> bool:
+        return True
+
+
+async def run_typed_call(
+    worker: Worker,
+    *,
+    caller: str,
+    typed: AsyncIterator[str],
+    on_turn: Callable[[Turn], None],
+    on_tool: Callable[[str], None],
+) -> CallSid:
+    """Hold a conversation with whoever types, until they or the agent end it; the end of `typed` hangs up."""
+    session = await worker.session(f"CA{uuid4().hex}", caller)
+    transcript = Transcript(session.call_sid, on_turn=on_turn)
+    instructions = worker.instructions(session.caller)
+    llm = worker.speech.llm(instructions)
+    mouth = TypedMouth()
+    await worker.store.begin_call(
+        session.call_sid, caller=session.caller, called=worker.business.number, at=datetime.now(UTC)
+    )
+
+    async def before_stop(outcome: str) -> None:
+        await worker.store.end_call(session.call_sid, outcome=outcome, at=datetime.now(UTC))
+
+    conversation = Conversation(
+        session=session,
+        event_types=worker.event_types,
+        instructions=instructions,
+        llm=llm,
+        mouth=mouth,
+        transcript=transcript,
+        user_params=LLMUserAggregatorParams(),
+        before_stop=before_stop,
+        on_tool=on_tool,
+    )
+    processors = [conversation.user, llm, conversation.watchdog, mouth, conversation.assistant]
+    reading = asyncio.create_task(_read(conversation, transcript, typed))
+    with structlog.contextvars.bound_contextvars(call_sid=session.call_sid):
+        try:
+            await conversation.run(processors, params=PipelineParams(), max_secs=worker.settings.max_call_secs)
+        finally:
+            reading.cancel()
+            await transcript.keep(worker.store, worker.folder("transcripts") / f"{session.call_sid}.jsonl")
+    return session.call_sid
+
+
+async def _read(conversation: Conversation, transcript: Transcript, typed: AsyncIterator[str]) -> None:
+    await conversation.started.wait()
+    async for text in typed:
+        transcript.add("caller", text)
+        if not conversation.watchdog.quiet.is_set():
+            await conversation.queue(InterruptionFrame())
+        message = {"role": "user", "content": text}
+        await conversation.queue(UserStoppedSpeakingFrame(), LLMMessagesAppendFrame([message], run_llm=True))
+    await conversation.caller_left()

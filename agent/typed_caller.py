@@ -1,0 +1,130 @@
+"""Plays a scenario's caller by typing into `slotline chat --json`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simulator.script import Line, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from agent.outcome import Outcome
+    from agent.scenarios import Scenario
+
+CALL_SECS = 180.0
+TURN_ENDS_AFTER_SECS = 0.4
+"""Nothing more from the agent for so long, and no tool running: it is the caller's turn."""
+AFTER_LAST_LINE_SECS = 8.0
+
+
+@dataclass(slots=True)
+class _Hearing:
+    """What came from the agent since the caller's last line."""
+
+    text: str = ""
+    tools: set[str] = field(default_factory=set)
+
+
+async def type_through(
+    process: asyncio.subprocess.Process,
+    scenario: Scenario,
+    outcome: Outcome,
+    *,
+    tell: Callable[[str, str, int, str | None, int | None], None],
+    ready: Callable[[], Awaitable[None]],
+) -> None:
+    """Hold the scenario's conversation with a chat process; `ready` is awaited before the caller's first line."""
+    caller = _TypedCaller(process, scenario, outcome, tell)
+    try:
+        async with asyncio.timeout(CALL_SECS):
+            await caller.first_words()
+            await ready()
+            await caller.talk()
+    except TimeoutError:
+        outcome.problems.append("the typed call did not end")
+
+
+class _TypedCaller:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        scenario: Scenario,
+        outcome: Outcome,
+        tell: Callable[[str, str, int, str | None, int | None], None],
+    ) -> None:
+        self._process = process
+        self._outcome = outcome
+        self._tell = tell
+        lines = [Line(**line.model_dump(exclude_none=True)) for line in scenario.lines]
+        self._script = Script(lines, scenario.again)
+        self._heard = _Hearing()
+
+    async def first_words(self) -> None:
+        """Wait for the greeting."""
+        while not self._heard.text:
+            if not await self._listen(CALL_SECS):
+                raise TimeoutError
+            self._outcome.connected()
+
+    async def talk(self) -> None:
+        while await self._wait_for_turn():
+            line = self._script.next_line(self._heard.text)
+            if line is None:
+                break
+            self._do(line)
+            if line.ends_call:
+                break
+        self._hang_up()
+        while await self._listen(CALL_SECS):
+            pass
+
+    async def _wait_for_turn(self) -> bool:
+        """Wait until the agent has answered; False when the conversation is over."""
+        patience = AFTER_LAST_LINE_SECS if self._script.is_exhausted else CALL_SECS
+        while True:
+            has_answered = bool(self._heard.text) and not self._heard.tools
+            try:
+                if not await self._listen(TURN_ENDS_AFTER_SECS if has_answered else patience):
+                    return False
+            except TimeoutError:
+                return has_answered and not self._script.is_exhausted
+
+    async def _listen(self, patience_secs: float) -> bool:
+        """Take in one line of the chat; False at its end."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(patience_secs):
+            raw = await self._process.stdout.readline()
+        if not raw:
+            return False
+        self._note(json.loads(raw))
+        return True
+
+    def _note(self, told: dict[str, Any]) -> None:
+        now = self._outcome.now_ms()
+        if "agent" in told:
+            self._heard.text = f"{self._heard.text} {told['agent']}".strip()
+            self._tell("agent", told["agent"], now, None, None)
+        elif told.get("state") == "started":
+            self._heard.tools.add(told["tool"])
+            line = self._script.tool_line(told["tool"], self._heard.text)
+            if line is not None:
+                self._do(line, keep=self._heard.tools)
+        elif "tool" in told:
+            self._heard.tools.discard(told["tool"])
+            self._tell("tool", told["status"], now, told["tool"], told["took_ms"])
+
+    def _do(self, line: Line, keep: set[str] | None = None) -> None:
+        self._heard = _Hearing(tools=keep or set())
+        if line.say and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._tell("caller", line.say, self._outcome.now_ms(), None, None)
+            self._process.stdin.write(line.say.encode() + b"\n")
+        if line.ends_call:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.close()

@@ -1,0 +1,224 @@
+"""The dead-air watchdog: whatever fails, the caller hears something true; a call that cannot go on ends politely."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    Frame,
+    FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
+    InterruptionFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    TTSAudioRawFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from agent import phrases
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+log = structlog.get_logger(__name__)
+
+FILLER_SECS = 1.3
+"""After the turn's end. The promise is 1.5 s; the rest is the way to the caller."""
+UNHEARD_SECS = 2.4
+"""After the caller fell silent without a turn's end. The promise is 3 s after the last word; the VAD takes 0.2 s."""
+STILL_WORKING_SECS = 6.0
+GIVE_UP_SECS = 14.0
+MOST_FAILURES = 2
+"""Answers in a row that came to nothing before the call ends."""
+
+
+class DeadAirWatchdog(FrameProcessor):
+    """Watches for answers that do not come. Stands between the speech service and the phrase player.
+
+    Args:
+        say: Says a phrase that needs no service.
+        answer_again: Lets the model answer once more.
+        give_up: Ends the call with the phrase for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        say: Callable[[str], Awaitable[bool]],
+        answer_again: Callable[[], Awaitable[None]],
+        give_up: Callable[[str], Awaitable[None]],
+    ) -> None:
+        super().__init__()
+        self._say = say
+        self._answer_again = answer_again
+        self._give_up = give_up
+        self._task: asyncio.Task[None] | None = None
+        self._tools_running: set[str] = set()
+        self._is_answering = False
+        self._has_content = False
+        self._has_spoken = False
+        self._is_turn_open = False
+        self._is_bot_speaking = False
+        self._failures = 0
+        self._unheard = 0
+        self._is_off = False
+        self.quiet = asyncio.Event()
+        """Set while the caller is not speaking, no answer is owed or being given, and no tool runs."""
+        self.quiet.set()
+        self._answer_done = asyncio.Event()
+        self._answer_done.set()
+
+    def switch_off(self) -> None:
+        """Let silence be: the call is ending."""
+        self._is_off = True
+        self._disarm()
+
+    def switch_on(self) -> None:
+        self._is_off = False
+
+    async def answer_finished(self) -> bool:
+        """Wait until the model's answer has been handed on; returns whether any of it was speech."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_UP_SECS):
+                await self._answer_done.wait()
+        return self._has_spoken
+
+    async def cleanup(self) -> None:
+        self._disarm()
+        await super().cleanup()
+
+    async def not_heard(self, *, is_failure: bool) -> None:
+        """No words came of what the caller said. `is_failure` claims that hearing failed, not that it was noise."""
+        if self._is_off:
+            return
+        self._disarm()
+        self._unheard += 1
+        if self._unheard <= MOST_FAILURES:
+            await self._say(phrases.SAY_AGAIN)
+        elif is_failure:
+            self.switch_off()
+            await self._give_up(phrases.OUT_OF_ORDER)
+        self._note_quiet()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+        match frame:
+            case VADUserStartedSpeakingFrame() | UserStartedSpeakingFrame():
+                self._is_turn_open = True
+                self._disarm()
+            case VADUserStoppedSpeakingFrame():
+                self._arm(self._watch_hearing())
+            case UserStoppedSpeakingFrame():
+                self._is_turn_open = False
+                self._arm(self._watch_answer())
+            case BotStartedSpeakingFrame():
+                self._is_bot_speaking = True
+            case BotStoppedSpeakingFrame():
+                self._bot_stopped()
+            case _ if direction is FrameDirection.DOWNSTREAM:
+                await self._follow_answer(frame)
+            case _:
+                pass
+        self._note_quiet()
+
+    async def _follow_answer(self, frame: Frame) -> None:
+        match frame:
+            case InterruptionFrame():
+                self._is_answering = False
+                self._answer_done.set()
+            case LLMFullResponseStartFrame():
+                self._is_answering, self._has_content, self._has_spoken = True, False, False
+                self._answer_done.clear()
+            # Speech services swallow the model's text; without one it passes.
+            case TTSAudioRawFrame() | LLMTextFrame():
+                self._answered()
+            case FunctionCallsStartedFrame():
+                self._has_content = True
+                self._tools_running.update(call.tool_call_id for call in frame.function_calls)
+            case FunctionCallResultFrame():
+                self._tool_finished(frame)
+            case LLMFullResponseEndFrame() if self._is_answering:
+                self._is_answering = False
+                self._answer_done.set()
+                if not self._has_content:
+                    await self._answer_failed()
+            case _:
+                pass
+
+    def _answered(self) -> None:
+        self._has_content = self._has_spoken = True
+        self._failures = self._unheard = 0
+        self._disarm()
+
+    def _tool_finished(self, frame: FunctionCallResultFrame) -> None:
+        self._tools_running.discard(frame.tool_call_id)
+        wants_answer = frame.properties is None or frame.properties.run_llm is not False
+        if wants_answer and self._task is None and not self._is_bot_speaking:
+            self._arm(self._watch_answer())
+
+    def _bot_stopped(self) -> None:
+        self._is_bot_speaking = False
+        if self._tools_running and self._task is None:
+            self._arm(self._watch_answer())
+
+    async def _answer_failed(self) -> None:
+        """The model or the voice failed: try once more, then end the call."""
+        if self._is_off:
+            return
+        self._failures += 1
+        log.warning("answer_failed", in_a_row=self._failures)
+        if self._failures >= MOST_FAILURES:
+            self.switch_off()
+            await self._give_up(phrases.OUT_OF_ORDER)
+        else:
+            await self._answer_again()
+
+    async def _watch_hearing(self) -> None:
+        await asyncio.sleep(UNHEARD_SECS)
+        log.warning("speech_not_transcribed_in_time")
+        await self._say(phrases.ONE_MOMENT)
+        await self._watch_long_wait(UNHEARD_SECS)
+
+    async def _watch_answer(self) -> None:
+        await asyncio.sleep(FILLER_SECS)
+        log.info("answer_is_late", tools=len(self._tools_running))
+        await self._say(phrases.ONE_MOMENT)
+        await self._watch_long_wait(FILLER_SECS)
+
+    async def _watch_long_wait(self, waited_secs: float) -> None:
+        await asyncio.sleep(STILL_WORKING_SECS - waited_secs)
+        await self._say(phrases.STILL_WORKING)
+        await asyncio.sleep(GIVE_UP_SECS - STILL_WORKING_SECS)
+        log.error("answer_never_came", tools=len(self._tools_running))
+        self._is_off, self._task = True, None
+        await self._give_up(phrases.OUT_OF_ORDER)
+
+    def _arm(self, watch: Coroutine[None, None, None]) -> None:
+        self._disarm()
+        if self._is_off:
+            watch.close()
+        else:
+            self._task = self.create_task(watch)
+
+    def _disarm(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _note_quiet(self) -> None:
+        is_busy = self._is_turn_open or self._is_answering or self._tools_running or self._task is not None
+        if is_busy:
+            self.quiet.clear()
+        else:
+            self.quiet.set()

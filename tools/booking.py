@@ -1,0 +1,221 @@
+"""The booking tools: find free slots, book the one the caller agreed to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, cast
+
+import structlog
+from pydantic import Field, create_model
+
+from appointments.contact import attendee_email, clean_email
+from appointments.errors import SlotTaken
+from appointments.model import AppointmentStatus, Attendee
+from appointments.offer import Offer, OfferReason, describe, free_range, make_offer
+from appointments.service import BookingRequest
+from appointments.store.records import NO_TEXTS, BookingTexts
+from appointments.wishes import resolve_wish
+from tools.registry import Arguments, Tool
+from tools.replies import Reply, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appointments.model import Action, Appointment, EventType, Slot
+    from appointments.offer import OfferedSlot
+    from tools.session import BookingSession, Utterance
+
+log = structlog.get_logger(__name__)
+
+FIND_SECS = 6.0
+BOOK_SECS = 12.0
+
+
+class FindSlots(Arguments):
+    """The arguments of `find_slots`, when there is one thing to book."""
+
+    date: str | None = Field(
+        None,
+        description="The day the caller wants, as YYYY-MM-DD copied from the calendar table. Leave out when none was said.",
+    )
+    part_of_day: str | None = Field(
+        None,
+        description="The part of the day in the caller's words, such as 'afternoon'. Leave out when none was said.",
+    )
+    time: str | None = Field(
+        None,
+        description="The clock time in the caller's words, such as 'half past two'. Leave out when none was said.",
+    )
+
+
+class BookAppointment(Arguments):
+    """The arguments of a booking tool."""
+
+    slot: str = Field(description="The key of the slot, as find_slots returned it.", min_length=1, max_length=8)
+    name: str = Field(description="The caller's full name, as they gave it.", min_length=1, max_length=120)
+    notes: str | None = Field(None, description="What the appointment is about, if the caller said so.", max_length=500)
+
+
+def find_slots(session: BookingSession) -> Tool:
+    """Return the tool that looks for free slots of any of the business's actions."""
+    names = [action.name for action in session.actions]
+    arguments = FindSlots
+    if len(names) > 1:
+        appointment = (Literal[tuple(names)], Field(description="What the caller wants to book."))
+        arguments = cast("type[FindSlots]", create_model("FindSlots", __base__=FindSlots, appointment=appointment))
+
+    async def run(wanted: FindSlots, _heard: Sequence[Utterance]) -> Reply:
+        name = getattr(wanted, "appointment", names[0])
+        action = next(action for action in session.actions if action.name == name)
+        return await _find(session, action, wanted)
+
+    return Tool(
+        name="find_slots",
+        description=(
+            "Look up free times. Use it before you name any time, and again whenever the caller asks for another "
+            "day or time. Say its `say` to the caller; only the slots it returns exist."
+        ),
+        arguments=arguments,
+        run=run,
+        deadline_secs=FIND_SECS,
+    )
+
+
+async def _find(session: BookingSession, action: Action, wanted: FindSlots) -> Reply:
+    now, business = session.clock(), session.business
+    wish = resolve_wish(
+        date=wanted.date,
+        part_of_day=wanted.part_of_day,
+        time=wanted.time,
+        business=business,
+        zone=action.zone,
+        now=now,
+    )
+    start, end = free_range(action, business, wish, now)
+    free = await session.service.free_slots(action, start=start, end=end)
+    return _offered(session, action, make_offer(free, wish, action=action, business=business, now=now))
+
+
+def _offered(session: BookingSession, action: Action, offer: Offer) -> Reply:
+    """Put the offer in the ledger and into words."""
+    offered = session.offer(action, offer.slots)
+    say, hint = describe(offer, action=action, business=session.business, now=session.clock())
+    return Reply(Status(offer.reason.value), say=say, hint=hint, slots=[_wire(slot, action) for slot in offered])
+
+
+def _wire(offered: OfferedSlot, action: Action) -> dict[str, str]:
+    local = offered.slot.start.astimezone(action.zone)
+    return {"key": offered.key, "say": offered.say, "date": local.date().isoformat(), "time": local.strftime("%H:%M")}
+
+
+def book_appointment(session: BookingSession, action: Action, event_type: EventType) -> Tool:
+    """Return the tool that books `action`, named after its event type."""
+    arguments = BookAppointment
+    if event_type.requires_email and not attendee_email(action.fallback_email, session.caller):
+        email = (str, Field(description="The caller's e-mail address, read back letter by letter and agreed to."))
+        arguments = cast(
+            "type[BookAppointment]", create_model("BookAppointment", __base__=BookAppointment, email=email)
+        )
+
+    async def run(wanted: BookAppointment, heard: Sequence[Utterance]) -> Reply:
+        return await _book(session, action, event_type, wanted, heard)
+
+    return Tool(
+        name=tool_name(action),
+        description=(
+            f"{action.name}. Use it only after you have read back the day, the time and the caller's name and the "
+            "caller has said yes. Books once; calling it again for the same slot returns the first result."
+        ),
+        arguments=arguments,
+        run=run,
+        deadline_secs=BOOK_SECS,
+        is_cancellable=False,
+    )
+
+
+def tool_name(action: Action) -> str:
+    """Return the function name of an action: "Book 30-Minute Consultation" gives `book_30_minute_consultation`."""
+    return re.sub(r"[^a-z0-9]+", "_", action.name.casefold()).strip("_")[:64]
+
+
+async def _book(
+    session: BookingSession, action: Action, event_type: EventType, wanted: BookAppointment, heard: Sequence[Utterance]
+) -> Reply:
+    offered = session.offered(action, wanted.slot)
+    if offered.slot not in session.agreed:
+        read_back = f"That's {_a(event_type.title)} on {offered.say}, for {wanted.name}. Is that right?"
+        session.require_confirmed(offered, read_back, name=wanted.name, heard=heard, zone=action.zone)
+        session.agreed.add(offered.slot)
+    asked_email = getattr(wanted, "email", None)
+    attendee = Attendee(
+        name=wanted.name,
+        zone=action.zone.key,
+        phone=session.caller,
+        email=clean_email(asked_email) if asked_email else attendee_email(action.fallback_email, session.caller),
+    )
+    request = BookingRequest(
+        call_sid=session.call_sid,
+        action=action,
+        event_type=event_type,
+        slot=offered.slot,
+        attendee=attendee,
+        notes=wanted.notes or "",
+        texts=_texts(session, action),
+    )
+    try:
+        appointment = await session.service.book(request)
+    except SlotTaken as taken:
+        return _taken(session, action, offered.slot, taken)
+    return _booked(appointment, when=offered.say, texts=bool(request.texts.to))
+
+
+def _texts(session: BookingSession, action: Action) -> BookingTexts:
+    if session.caller is None or not session.can_text or not action.sms_confirmation:
+        return NO_TEXTS
+    return BookingTexts(
+        to=session.caller,
+        business=session.business.name,
+        confirmed=action.sms_template,
+        unconfirmed=session.sms_unconfirmed,
+        failed=session.sms_failed,
+    )
+
+
+def _taken(session: BookingSession, action: Action, slot: Slot, taken: SlotTaken) -> Reply:
+    session.ledger.withdraw(slot)
+    if not taken.alternatives:
+        return Reply(
+            Status.TAKEN,
+            say="I'm sorry, that time has just been taken. Shall I look for another one?",
+            hint="Nothing is booked. Use find_slots to offer other times.",
+        )
+    nearest = tuple(taken.alternatives)
+    return _offered(session, action, Offer(OfferReason.TAKEN, nearest, nearest[:3], day=None))
+
+
+def _booked(appointment: Appointment, *, when: str, texts: bool) -> Reply:
+    """Tell how the booking stands, promising a text only when one will be sent."""
+    match appointment.status:
+        case AppointmentStatus.ACTIVE:
+            promise = " I'm texting the details to the number you're calling from." if texts else ""
+            return Reply(
+                Status.BOOKED, say=f"You're booked for {when}.{promise}", hint="Ask if there is anything else."
+            )
+        case AppointmentStatus.PENDING:
+            promise = " You'll get a text as soon as it is settled." if texts else " Please call us to check on it."
+            return Reply(
+                Status.PENDING,
+                say=f"I'm still confirming {when} with our calendar.{promise}",
+                hint="It is not known yet whether it is booked. Do not say that it is, and do not book it again.",
+            )
+        case _:
+            promise = " We'll text you once we know." if texts else " Please call us to check on it."
+            return Reply(
+                Status.UNCONFIRMED,
+                say=f"I couldn't confirm {when} with our calendar, so a person will check it.{promise}",
+                hint="It is not known whether it is booked. Do not say that it is, and do not book it again.",
+            )
+
+
+def _a(title: str) -> str:
+    return f"{'an' if title[:1].casefold() in 'aeiou' else 'a'} {title}"
