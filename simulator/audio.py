@@ -109,7 +109,7 @@ def read_wav(data: bytes) -> tuple[Pcm, int]:
             if file.getsampwidth() != 2:
                 raise ValueError(f"a WAV file of {file.getsampwidth() * 8} bits; 16 are read here")
             frames = file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a chunk longer than the file
         raise ValueError(f"not a WAV file: {error}") from error
     return from_s16le(frames)[::channels], rate
 

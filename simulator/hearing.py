@@ -29,16 +29,21 @@ _CANDIDATES = 10
 _STRETCH = 20
 """Frames over which two sounds must differ to be different: 0.2 s, a syllable."""
 
-_PAUSE_SECS = 0.12
-"""A caller's pause this long may end a segment, so what stands between pauses is known by itself too."""
+_PAUSE_SECS, _UNVOICED_SECS, _PAUSE_DB = 0.12, 0.25, -22.0
+"""A pause this long at a comma or full stop may end a segment, so what stands between pauses is known by itself too.
+So may unvoiced sounds between words, for voice detection hears none: the x and t's of "next Tuesday" split it."""
 
-_CLIPPED_SECS, _CLIPPED_SHARE = 0.2, 0.25
+_PUNCTUATION = tuple(",;:.!?\u2013\u2014-")
+_HANGOVER_SECS = 0.22
+"""How far into a pause voice detection ends the segment; the rest of it starts the next."""
+
+_CLIPPED_SECS, _CLIPPED_SHARE = 0.2, 0.12
 """How much of a line may have gone before the recording starts: at most so long, and at most that share of it."""
 
 _LIMIT_DB = 3.3
 """The worst stretch of a known line: at most 2.8 dB off in quiet, 3.2 at 10 dB SNR. The best of others: 4.4 and 3.7."""
 
-_MARGIN_DB = 0.5
+_MARGIN_DB = 0.3
 _LOST_DB_PER_SEC = 10.0
 _UNLIKE_DB = 6.0
 """The distance between unrelated speech, where the score reaches zero."""
@@ -86,7 +91,7 @@ class KnownSpeech:
     def hear(self, pcm: Pcm, rate: int) -> Heard:
         """Return the line heard in `pcm`, or "" when none fits well and better than the others."""
         heard = _power(resample(pcm, rate, TELEPHONE_RATE))
-        if not self._templates or heard.max() < 1e-8:
+        if not self._templates or len(heard) < _STRETCH or heard.max() < 1e-8:
             return Heard("", 0.0, 0.0)
         fits = sorted(self._fits(heard), key=lambda fit: fit.rank)
         best = fits[0]
@@ -126,19 +131,18 @@ def _templates(line: str, voice: str) -> Iterator[_Template]:
     spoken = speak_with_words(line, voice)
     sound = at_level(telephone_band(at_rate(spoken.pcm, TELEPHONE_RATE), TELEPHONE_RATE))
     power = _power(mulaw_decode(mulaw_encode(sound)))
-    cuts = list(_pauses(spoken, power))
-    starts = [(0, 0), *((offset, end) for offset, _, end in cuts)]
-    ends = [*((offset, begin) for offset, begin, _ in cuts), (len(line), len(power))]
-    for first, (text_start, start) in enumerate(starts):
-        for text_end, end in ends[first:]:
+    cuts = list(_pauses(line, spoken, power))
+    edges = [(0, 0), *cuts, (len(line), len(power))]
+    for first, (text_start, start) in enumerate(edges[:-1]):
+        for text_end, end in edges[first + 1 :]:
             text = line[text_start:text_end].strip()
             if text and power[start:end].any():
                 yield _Template(text, power[start:end])
 
 
-def _pauses(spoken: Spoken, power: Power) -> Iterator[tuple[int, int, int]]:
-    """Yield each pause before a word: the word's offset in the text, and the frames where the pause begins and ends."""
-    quiet = ~_active(power)
+def _pauses(line: str, spoken: Spoken, power: Power) -> Iterator[tuple[int, int]]:
+    """Yield each word after a pause: its offset in the text, and the frame where a segment before it ends."""
+    quiet = ~_active(power, _PAUSE_DB)
     for offset, sample in spoken.words[1:]:
         # espeak puts a word a little before or after its first sound.
         at = sample * _FRAMES_PER_SECOND // RATE
@@ -150,8 +154,9 @@ def _pauses(spoken: Spoken, power: Power) -> Iterator[tuple[int, int, int]]:
             begin -= 1
         while end < len(quiet) and quiet[end]:
             end += 1
-        if end - begin >= _PAUSE_SECS * _FRAMES_PER_SECOND and begin > 0 and end < len(quiet):
-            yield offset, begin, end
+        enough = _PAUSE_SECS if line[:offset].rstrip().endswith(_PUNCTUATION) else _UNVOICED_SECS
+        if end - begin >= enough * _FRAMES_PER_SECOND and begin > 0 and end < len(quiet):
+            yield offset, min(begin + round(_HANGOVER_SECS * _FRAMES_PER_SECOND), end)
 
 
 def _fit(heard: Power, template: _Template, lag: int) -> _Fit:
@@ -170,8 +175,7 @@ def _fit(heard: Power, template: _Template, lag: int) -> _Fit:
     # Around the line only more sound than expected counts: noise may come and go with the speech.
     difference = np.maximum(excess, 0.0).mean(axis=1)
     difference[begin:end] = np.abs(excess[begin:end]).mean(axis=1)
-    stretch = min(_STRETCH, len(difference))
-    worst = float(np.convolve(difference, np.full(stretch, 1.0 / stretch), "valid").max())
+    worst = float(np.convolve(difference, np.full(_STRETCH, 1.0 / _STRETCH), "valid").max())
     return _Fit(template.text, worst, lost / _FRAMES_PER_SECOND)
 
 
@@ -197,10 +201,10 @@ def _power(pcm: Pcm) -> Power:
     return power
 
 
-def _active(power: Power) -> npt.NDArray[np.bool_]:
-    """Tell in which frames there is speech, in a template."""
+def _active(power: Power, limit_db: float = -30.0) -> npt.NDArray[np.bool_]:
+    """Tell in which frames of a template there is speech, no more than `limit_db` under its loudest."""
     loudness = power.sum(axis=1)
-    active: npt.NDArray[np.bool_] = loudness > loudness.max() * 10 ** (-3.0)
+    active: npt.NDArray[np.bool_] = loudness > loudness.max() * 10 ** (limit_db / 10.0)
     return active
 
 

@@ -31,6 +31,10 @@ TOPICS = {
     "drop": r"""
         never ?mind | forget (?:it|about it|that) | cancel (?:it|that) | cancel
     """,
+    "not_at_all": r"""
+        (?:don't|do not) (?:really )?(?:want|need) (?:to (?:book|make|have)|an appointment|it|anything|one) | after all
+        not interested | (?:don't|do not) book | rather not book
+    """,
     "existing": r"""
         cancel(?:l?ing)?(?: \w+)? (?:my|an|our|the|existing) | cancel\w* (?:appointment|booking) | reschedul\w+
         rebook | postpone
@@ -108,6 +112,9 @@ TOPICS = {
     "that": r"""
         that one | this one | take (?:it|that) | have (?:it|that) | i'll take | book it
         that's (?:fine|good|great|perfect)
+    """,
+    "nth": r"""
+        (?:first|second|third|last|other|middle) (?:one|slot|option)
     """,
     "the_other": r"""
         the other (?:one|time|slot|option)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from simulator.policy_offer import Offer, OfferedSlot
+from simulator.policy_offer import MOST_SPOKEN, Offer, OfferedSlot
 from simulator.policy_tools import BookingTool, Toolbox, with_article
 from simulator.policy_when import CalendarTable, When, when_said
 from simulator.policy_who import email_aloud
@@ -154,10 +154,11 @@ class Desk:
             titles = " or ".join(with_article(tool.title) for tool in self.tools.books)
             self.say(f"Would you like {titles}?", Asked.ACTION)
             return
+        # The tool looks for one time: of "after three" it can only be told the part of the day.
         said = {
             "date": wish.day.isoformat() if wish.day else "",
-            "part_of_day": "" if wish.times else wish.part,
-            "time": f"{wish.limit} {wish.time_words}".strip(),
+            "part_of_day": wish.part_of_limit if wish.limit else "" if wish.times else wish.part,
+            "time": "" if wish.limit else wish.time_words,
             "appointment": self.action,
         }
         arguments: dict[str, object] = {
@@ -214,7 +215,7 @@ class Desk:
             self._take_booked(call, result)
 
     def _take_found(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
-        asked_for = self._asked_for(call)
+        asked_for = self.wish or self._asked_for(call)
         if result is None:
             self.say("I'm sorry, I couldn't look that up just now. Shall I try again?", Asked.RETRY)
             self.wish = self.wish or asked_for
@@ -227,6 +228,12 @@ class Desk:
             self.asked = Asked.OPEN
             self.advance()
             return
+        fitting = exact[:MOST_SPOKEN]
+        if asked_for.limit and fitting and set(self.offer.spoken) - set(exact):
+            self.offer = replace(self.offer, spoken=tuple(fitting))
+            self.asked = Asked.OFFER
+            self.say(self.question())
+            return
         self._speak(result, Asked.OFFER if self.offer.slots else Asked.OTHER_TIME)
 
     def _asked_for(self, call: ToolCall) -> When:
@@ -236,7 +243,7 @@ class Desk:
             day = date.fromisoformat(arguments.get("date", ""))
         except ValueError:
             day = None
-        return When(day, said.times, said.time_words, said.part or arguments.get("part_of_day", ""), said.limit)
+        return When(day, said.times, said.time_words, said.part or arguments.get("part_of_day", ""))
 
     def _speak(self, result: Mapping[str, object], asked: Asked) -> None:
         """Say a tool's own words, and ask on where they do not."""

@@ -44,7 +44,8 @@ def answer_caller(desk: Desk, text: str, *, is_again: bool = False) -> bool:
 
 
 def _drop(desk: Desk, turn: Turn) -> bool:
-    if not turn.about("drop") or turn.when:
+    is_refusal = turn.about("not_at_all") and turn.agreed is False and desk.asked is not Asked.EMAIL
+    if not (turn.about("drop") or is_refusal) or turn.when:
         return False
     desk.drop_pick()
     desk.say(f"All right, nothing is booked. {OTHER_TIME}", Asked.OTHER_TIME)
@@ -55,6 +56,8 @@ def _pick(desk: Desk, turn: Turn) -> bool:
     """Take one of the offered slots."""
     if not desk.offer.slots or desk.asked is Asked.MORE or _asks_for_more(desk, turn):
         return False
+    if desk.asked is Asked.OTHER_TIME and turn.when and not turn.when.times:
+        return False  # what was offered has just been turned down
     gone = desk.booked | ({desk.picked.key} if desk.picked and turn.about("the_other") else set())
     choice = choose(turn.words, turn.when, desk.offer, without=gone)
     if choice.slot:
@@ -233,7 +236,7 @@ def _accept_offer(desk: Desk, turn: Turn) -> bool:
     elif (turn.agreed or turn.about("that")) and len(desk.offer.spoken) == 1:
         desk.pick(desk.offer.spoken[0])
         desk.advance()
-    elif turn.agreed or turn.about("that"):
+    elif turn.agreed or turn.about("that") or turn.about("nth"):
         desk.say(desk.question())
     else:
         return False
@@ -315,9 +318,9 @@ _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     _pick,
     _shift,
     _look,
+    _drop,
     _settle,
     _change,
-    _drop,
     _accept,
     _withhold,
     _detail,

@@ -24,6 +24,11 @@ _MINUTES = {
     "thirty": 30, "half": 30, "thirty five": 35, "forty": 40, "forty five": 45, "fifty": 50, "fifty five": 55,
 }  # fmt: skip
 
+_PARTS = {
+    "morning": ("00:00", "12:00"), "lunchtime": ("11:30", "14:00"), "afternoon": ("12:00", "17:00"),
+    "evening": ("17:00", "24:00"),
+}  # fmt: skip
+
 _DAY = r"(?:monday|tuesday|tues|wednesday|thursday|thurs|thur|friday|saturday|sunday)"
 _NTH = "(?:" + "|".join(sorted(_DAY_OF_MONTH, key=len, reverse=True)) + r"|\d{1,2}(?:st|nd|rd|th))"
 _MONTH = "(?:" + "|".join(_MONTHS) + ")"
@@ -35,6 +40,7 @@ _TIME = re.compile(
     rf"(?:(?P<fixed>noon|midday|midnight)"
     rf"|(?P<share>half|a quarter|quarter|twenty five|twenty|ten|five)\s+(?P<side>past|to|after|before|till)"
     rf"\s+(?P<near>{_HOUR})"
+    rf"|half\s+(?P<half>{_HOUR})"
     rf"|(?P<digits>\d{{1,2}}):(?P<colon>\d\d)"
     rf"|(?P<hour>{_HOUR})(?:\s+(?P<minute>{_MINUTE}))?)"
     rf"(?:\s+(?P<clock>oclock))?(?:\s+(?P<part>{_PART}))?)\b"
@@ -119,6 +125,21 @@ class When:
             part=self.part or ("" if has_time else earlier.part),
         )
 
+    @property
+    def part_of_limit(self) -> str:
+        """The part of the day that a bounded wish lies in, "" where it may lie in any."""
+        if self.part or not self.times:
+            return self.part
+        bound = self._bound
+        if self.limit == "after":
+            return "afternoon" if "12:00" <= bound < "17:00" else "evening" if bound >= "17:00" else ""
+        return "morning" if bound <= "12:00" else ""
+
+    @property
+    def _bound(self) -> str:
+        """The reading of the bounding time that lies in an ordinary day."""
+        return next((time for time in self.times if "07:00" <= time < "19:00"), self.times[-1])
+
     def fits(self, day: str, time: str) -> bool:
         """Tell whether a slot on `day` at `time` (ISO) is what was asked for."""
         return self._fits_day(day) and self._fits_time(time)
@@ -128,16 +149,11 @@ class When:
 
     def _fits_time(self, time: str) -> bool:
         if self.limit:
-            bound = max(self.times)
-            return time >= bound if self.limit == "after" else time <= bound
+            return time >= self._bound if self.limit == "after" else time < self._bound
         if self.times:
             return time in self.times
-        return not self.part or part_of(time) == self.part
-
-
-def part_of(time: str) -> str:
-    """Return the part of day of an HH:MM."""
-    return "morning" if time < "12:00" else "afternoon" if time < "17:00" else "evening"
+        begins, ends = _PARTS.get(self.part, ("00:00", "24:00"))
+        return begins <= time < ends
 
 
 def when_said(text: str, calendar: CalendarTable) -> When:
@@ -155,17 +171,23 @@ def when_said(text: str, calendar: CalendarTable) -> When:
 def _read(text: str, calendar: CalendarTable) -> When:
     day, rest = _take_day(text, calendar)
     day_of_month = re.search(rf"\bthe ({_NTH})\b(?! (?:one|slot|option|time|offer))", rest)
-    named = next(iter(re.findall(r"\b(?:morning|afternoon|evening|tonight)\b", text)), "")
-    part = "evening" if named == "tonight" else named
+    named = re.search(r"\b(?:morning|afternoon|evening|tonight|lunch)", text)
+    part = {"tonight": "evening", "lunch": "lunchtime"}.get(named[0], named[0]) if named else ""
     number = _day_of_month(day_of_month[1]) if day_of_month else 0
     for match in _TIME.finditer(rest):
         is_bare = not (
-            match["fixed"] or match["share"] or match["colon"] or match["minute"] or match["clock"] or match["part"]
+            match["fixed"]
+            or match["share"]
+            or match["half"]
+            or match["colon"]
+            or match["minute"]
+            or match["clock"]
+            or match["part"]
         )
         if is_bare and (_is_counted(match, rest)):
             continue
         times, words = _readings(match, part), match["words"].replace("oclock", "o'clock")
-        if part and not match["part"] and not match["fixed"]:
+        if part not in ("", "lunchtime") and not match["part"] and not match["fixed"]:
             words += f" in the {part}"
         limit = {
             "after": "after",
@@ -200,8 +222,14 @@ def _is_counted(match: re.Match[str], text: str) -> bool:
 def _readings(match: re.Match[str], part: str) -> tuple[str, ...]:
     if match["fixed"]:
         return ("00:00",) if match["fixed"] == "midnight" else ("12:00",)
-    hour = _number(match["near"] or match["digits"] or match["hour"])
-    minute = int(match["colon"]) if match["colon"] else _MINUTES.get(match["minute"] or match["share"] or "", 0)
+    hour = _number(match["near"] or match["half"] or match["digits"] or match["hour"])
+    minute = (
+        30
+        if match["half"]
+        else int(match["colon"])
+        if match["colon"]
+        else _MINUTES.get(match["minute"] or match["share"] or "", 0)
+    )
     if match["side"] in ("to", "before", "till"):
         hour, minute = hour - 1, 60 - minute
     said = match["part"] or part

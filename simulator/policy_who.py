@@ -13,7 +13,7 @@ _TRAILS = frozenset(phrases.AFTER_NAME.split())
 _NO_NAME = frozenset(phrases.NO_NAME.split())
 _SAID_NAME = re.compile(
     r"\b(?P<lead>my (?:full |first |last )?name(?:'s| is|,)|name is|call me|under the name(?: of)?|the name is|this is"
-    r"|i'm|i am|it's for)\s*[.,:]?\s+(?P<rest>[^.,;!?]+)",
+    r"|i'm|i am|it's(?: for)?|it is)\s*[.,:]?\s+(?P<rest>[^.,;!?]+)",
     re.IGNORECASE,
 )
 _SAYS_WHO = re.compile(r"(?P<rest>[^.,;!?]+?)\s+(?:here|speaking)\b", re.IGNORECASE)
@@ -38,13 +38,16 @@ _BEFORE_EMAIL = _LEADS | frozenset(["email", "address", "mail", "use", "to", "se
 
 def introduced_name(text: str) -> str:
     """Return the name a caller gives unasked ("this is Maya Chen"), "" when there is none."""
-    has_capitals = any(char.isupper() for char in text[1:].replace("I", ""))
     for match in (*_SAID_NAME.finditer(text), *_SAYS_WHO.finditer(text)):
         name = _leading_name(match["rest"])
-        is_sure = match.re is _SAID_NAME and "name" in match["lead"].lower()
-        if name and (is_sure or not has_capitals or name[0] in match["rest"]):
+        lead = match["lead"].lower() if match.re is _SAID_NAME else ""
+        if name and (_is_capitalised(name) or "name" in lead or (lead == "this is" and len(name) > 1)):
             return _joined(name, text)
     return ""
+
+
+def _is_capitalised(words: list[str]) -> bool:
+    return all(word[0].isupper() for word in words)
 
 
 def answered_name(text: str) -> str:

@@ -1,0 +1,225 @@
+"""Typed dialogues with the stand-in model: each one is played against small, honest stand-ins of the tools."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from simulator.policy import Answer, ToolCall, answer
+
+DIALOGUES = Path(__file__).parent / "dialogues"
+ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+    "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth",
+    "twentieth", "twenty-first", "twenty-second", "twenty-third", "twenty-fourth", "twenty-fifth", "twenty-sixth",
+    "twenty-seventh", "twenty-eighth", "twenty-ninth", "thirtieth", "thirty-first",
+)  # fmt: skip
+MINUTES = {0: "", 15: " fifteen", 30: " thirty", 45: " forty-five"}
+PARTS = {"morning": range(0, 12), "afternoon": range(12, 17), "evening": range(17, 24)}
+
+
+def spoken(start: datetime) -> str:
+    """Return a slot as the product says it: "Thursday, December third, at two in the afternoon"."""
+    part = next(name for name, hours in PARTS.items() if start.hour in hours)
+    hour = ONES[start.hour % 12 or 12] + MINUTES[start.minute] + f" in the {part}"
+    clock = "noon" if (start.hour, start.minute) == (12, 0) else hour
+    return f"{start:%A}, {start:%B} {ORDINALS[start.day - 1]}, at {clock}"
+
+
+class Desk:
+    """What the tools of one dialogue know and do; refuses a booking that was not read back."""
+
+    def __init__(self, dialogue: dict[str, Any]) -> None:
+        self.now: datetime = _moment(dialogue.get("now", "2026-12-01T09:00"))
+        self.free = [_moment(start) for start in dialogue["free"]]
+        self.taken = [_moment(start) for start in dialogue.get("taken", [])]
+        self.requires_email: bool = dialogue.get("requires_email", False)
+        self.ledger: dict[str, datetime] = {}
+        self.booked: list[dict[str, str]] = []
+
+    def system_prompt(self) -> str:
+        days = [self.now.date() + timedelta(days=n) for n in range(21)]
+        rows = [
+            f"{day:%a %Y-%m-%d}{' (today)' if n == 0 else ''} | {'open 09:00-17:00' if day.weekday() < 5 else 'closed'}"
+            for n, day in enumerate(days)
+        ]
+        return "You answer the phone.\n\n# Calendar\n" + "\n".join(rows) + "\n\nCaller's number: +14155550123\n"
+
+    def tools(self) -> list[dict[str, Any]]:
+        text = {"type": "string"}
+        booking = {"slot": text, "name": text, "notes": text} | ({"email": text} if self.requires_email else {})
+        required = ["slot", "name"] + (["email"] if self.requires_email else [])
+        return [
+            _tool("find_slots", "Find free slots.", {"date": text, "part_of_day": text, "time": text}, []),
+            _tool("book_30_minute_consultation", "Book 30-Minute Consultation for the caller.", booking, required),
+            _tool("end_call", "End the call.", {}, []),
+        ]
+
+    def run(self, call: ToolCall, last_said: str) -> dict[str, Any]:
+        if call.name == "end_call":
+            return {"status": "ending"}
+        arguments = {name: str(value) for name, value in call.arguments.items()}
+        return self._find(**arguments) if call.name == "find_slots" else self._book(last_said, **arguments)
+
+    def _find(self, date: str = "", part_of_day: str = "", time: str = "") -> dict[str, Any]:
+        wanted, day = sorted(self.free), _day(date)
+        if not wanted:
+            return {
+                "status": "nothing_free",
+                "say": "I'm sorry, there is nothing free in the next two weeks.",
+                "slots": [],
+            }
+        if day and day > self.now.date() + timedelta(days=21):
+            return {"status": "too_far", "say": "That is too far ahead for me.", "slots": []}
+        if day and day.weekday() > 4:
+            return self._offer("closed", f"We are closed on {day:%A}. I have ", wanted)
+        if day:
+            wanted = [start for start in wanted if start.date() == day]
+        if part_of_day:
+            wanted = [start for start in wanted if start.hour in PARTS[part_of_day]]
+        if not wanted:
+            return self._offer("day_full", "There is nothing free then. The nearest I have is ", sorted(self.free))
+        if time:
+            exact = [start for start in wanted if f"{start:%H:%M}" in _clock(time)]
+            return (
+                self._offer("available", "", exact) if exact else self._offer("taken", "That is taken. I have ", wanted)
+            )
+        return self._offer("available", "", wanted)
+
+    def _offer(self, status: str, opening: str, starts: list[datetime]) -> dict[str, Any]:
+        slots = []
+        for start in starts[:3]:
+            key = f"a{len(self.ledger) + 1}"
+            self.ledger[key] = start
+            slots.append({"key": key, "say": spoken(start), "date": f"{start:%Y-%m-%d}", "time": f"{start:%H:%M}"})
+        choice = ", or ".join(slot["say"] for slot in slots)
+        question = " Which would you like?" if len(slots) > 1 else " Would that work?"
+        return {
+            "status": status,
+            "say": f"{opening or 'I have '}{choice}.{question}",
+            "hint": "Offer these.",
+            "slots": slots,
+        }
+
+    def _book(self, last_said: str, slot: str, name: str, email: str = "", notes: str = "") -> dict[str, Any]:
+        start = self.ledger.get(slot)
+        if start is None:
+            return {"status": "not_offered", "hint": "Call find_slots."}
+        if spoken(start) not in last_said or name not in last_said:
+            return {"status": "not_confirmed", "say": f"That's {spoken(start)}, for {name}. Is that right?"}
+        if self.requires_email and not email:
+            return {"status": "invalid", "hint": "email is missing"}
+        self.free.remove(start)
+        if start in self.taken:
+            return self._offer("taken", "I'm sorry, that one was just taken. I have ", sorted(self.free))
+        self.booked.append({"start": f"{start:%Y-%m-%dT%H:%M}", "name": name})
+        return {
+            "status": "booked",
+            "say": "You're booked. You'll get a text message.",
+            "hint": "Ask for anything else.",
+        }
+
+
+def _tool(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": required}
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+def _moment(value: object) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _clock(words: str) -> set[str]:
+    """Return the clock times that words such as "half past two" may mean."""
+    words = words.lower().removeprefix("half past ")
+    minute = 30 if "thirty" in words else 0
+    hour = next(ONES.index(word) for word in re.findall("[a-z]+", words) if word in ONES)
+    return {f"{each:02}:{minute:02}" for each in (hour % 12, hour % 12 + 12)}
+
+
+class Play:
+    """One dialogue being played: the messages so far and what the agent said and called in the current turn."""
+
+    def __init__(self, dialogue: dict[str, Any]) -> None:
+        self.desk = Desk(dialogue)
+        self.messages: list[dict[str, Any]] = [
+            {"role": "system", "content": self.desk.system_prompt()},
+            {"role": "assistant", "content": "Hello, this is Ada's office. How can I help you?"},
+        ]
+        self.said, self.calls = "", list[ToolCall]()
+
+    def turn(self, line: dict[str, Any]) -> None:
+        role = "user" if "user" in line else "developer"
+        self.messages.append({"role": role, "content": line[role]})
+        self.said, self.calls = "", []
+        for _ in range(4):
+            reply = answer(self.messages, self.desk.tools())
+            self.said = f"{self.said} {reply.text}".strip()
+            self.calls += reply.calls
+            if not self._follow(reply, line.get("heard", reply.text)) or self._ended(reply):
+                return
+        raise AssertionError(f"the model went on calling tools: {self.calls}")
+
+    def _follow(self, reply: Answer, heard: str) -> bool:
+        """Append what was heard and what the tools answered; return whether the model must speak again."""
+        last_said = next(m["content"] for m in reversed(self.messages) if m["role"] == "assistant" and m.get("content"))
+        for n, call in enumerate(reply.calls):
+            call_id = f"call_{len(self.messages)}_{n}"
+            function = {"name": call.name, "arguments": json.dumps(call.arguments)}
+            asked = {"role": "assistant", "tool_calls": [{"id": call_id, "type": "function", "function": function}]}
+            result = json.dumps(self.desk.run(call, last_said))
+            self.messages += [asked, {"role": "tool", "tool_call_id": call_id, "content": result}]
+        if reply.text and heard:
+            self.messages.append({"role": "assistant", "content": heard})
+        return bool(reply.calls)
+
+    def _ended(self, reply: Answer) -> bool:
+        return any(call.name == "end_call" for call in reply.calls)
+
+
+def dialogues() -> list[Any]:
+    files = sorted(DIALOGUES.glob("*.yaml"))
+    return [
+        pytest.param(each, id=f"{path.stem}: {each['name']}")
+        for path in files
+        for each in yaml.safe_load(path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("dialogue", dialogues())
+def test_the_dialogue_goes_as_written(dialogue: dict[str, Any]) -> None:
+    play = Play(dialogue)
+
+    for n, line in enumerate(dialogue["turns"], 1):
+        play.turn(line)
+        _check(line, play, f"turn {n}, after {line.get('user', line.get('developer'))!r}")
+
+    assert play.desk.booked == [_booking(each) for each in dialogue["booked"]]
+
+
+def _check(line: dict[str, Any], play: Play, where: str) -> None:
+    spoke = f"{where} the agent said {play.said!r} and called {play.calls}"
+    if "calls" in line:
+        assert [call.name for call in play.calls] == [wanted["name"] for wanted in line["calls"]], spoke
+        for call, wanted in zip(play.calls, line["calls"], strict=True):
+            assert call.arguments.items() >= wanted.get("args", {}).items(), spoke
+    else:
+        assert play.calls == [], spoke
+    assert play.said, spoke
+    assert re.search(line.get("says", ""), play.said), spoke
+    assert not ("not_says" in line and re.search(line["not_says"], play.said)), spoke
+
+
+def _booking(expected: dict[str, Any]) -> dict[str, str]:
+    return {"start": f"{_moment(expected['start']):%Y-%m-%dT%H:%M}", "name": expected["name"]}
