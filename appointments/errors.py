@@ -1,18 +1,18 @@
 """Everything that can go wrong with a booking, split by who can fix it.
 
-    SlotlineError
-    ├── CallerCanFix              the agent offers something else
-    │   ├── SlotTaken             somebody has it; carries alternatives
-    │   ├── SlotNotOffered        this key was not offered in this call
-    │   ├── NotConfirmed          the details were not read back and agreed to
-    │   └── WishNotUnderstood     the day or the time could not be made out
-    ├── CalendarUnavailable       time fixes it; retried with the same idempotency key
-    ├── MessageUnclear            a text may have been sent; look before sending again
-    ├── MessageDeferred           a text was certainly not sent; try again later
-    └── PersonMustFix             a person must look
-        ├── CalendarRejected      the calendar refuses and will go on refusing
-        ├── MessageRefused        a text will never be accepted
-        └── ConfigError           a setting or a file is wrong; says which and what to do
+SlotlineError
+├── CallerCanFix              the agent offers something else
+│   ├── SlotTaken             somebody has it; carries alternatives
+│   ├── SlotNotOffered        this key was not offered in this call
+│   ├── NotConfirmed          the details were not read back and agreed to
+│   └── WishNotUnderstood     the day or the time could not be made out
+├── CalendarUnavailable       time fixes it; retried with the same idempotency key
+├── MessageUnclear            a text may have been sent; look before sending again
+├── MessageDeferred           a text was certainly not sent; try again later
+└── PersonMustFix             a person must look
+    ├── CalendarRejected      the calendar refuses and will go on refusing
+    ├── MessageRefused        a text will never be accepted
+    └── ConfigError           a setting or a file is wrong; says which and what to do
 """
 
 from __future__ import annotations

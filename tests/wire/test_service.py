@@ -1,0 +1,424 @@
+"""Booking through the record: once, truthfully, and whatever becomes of the call or the process."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
+from appointments.model import AppointmentStatus, BookingStatus, CallSid
+from appointments.service import BookingService
+from appointments.store.store import Store
+from tests.factories import (
+    ACTION,
+    ATTENDEE,
+    EVENT_TYPE,
+    NOW,
+    QUICK,
+    ShakyCalendar,
+    a_request,
+    a_slot,
+    an_appointment,
+    down,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from appointments.model import Booking
+    from appointments.settling import SettleTimes
+
+DAY = {"start": NOW, "end": NOW + timedelta(days=14)}
+IMPATIENT = replace(QUICK, answer_within=timedelta(milliseconds=30))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path}/record.db"
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    opened = await Store.open(url)
+    yield opened
+    await opened.close()
+
+
+def _service(calendar: ShakyCalendar, store: Store, *, settle: SettleTimes = QUICK) -> BookingService:
+    return BookingService(calendar=calendar, store=store, clock=lambda: NOW, settle=settle)
+
+
+async def _bodies(store: Store) -> list[str]:
+    return [text.body for text in await store.texts()]
+
+
+async def _until_asked(calendar: ShakyCalendar) -> None:
+    async with asyncio.timeout(5):
+        await calendar.asked.wait()
+
+
+async def test_books_records_and_texts(store: Store) -> None:
+    calendar = ShakyCalendar()
+
+    appointment = await _service(calendar, store).book(a_request())
+
+    assert appointment.status is AppointmentStatus.ACTIVE
+    assert appointment.booking_uid == calendar.bookings[0].uid
+    assert await store.appointments(CallSid("CA1")) == [appointment]
+    assert [text.startswith("Booked for") for text in await _bodies(store)] == [True]
+
+
+async def test_asking_again_returns_the_first_result(store: Store) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, store)
+    first = await service.book(a_request())
+
+    again = await service.book(a_request(notes="and again"))
+
+    assert again == first
+    assert calendar.creates == 1
+
+
+async def test_asking_while_it_runs_joins(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=["wait"])
+    service = _service(calendar, store)
+    asking = [asyncio.create_task(service.book(a_request())) for _ in range(3)]
+    await _until_asked(calendar)
+    calendar.let_go.set()
+
+    answers = await asyncio.gather(*asking)
+
+    assert len({answer.appointment_id for answer in answers}) == 1
+    assert calendar.creates == 1
+
+
+async def test_hanging_up_does_not_stop_the_booking(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=["wait"])
+    service = _service(calendar, store)
+    asking = asyncio.create_task(service.book(a_request()))
+    await _until_asked(calendar)
+
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    calendar.let_go.set()
+    await service.drain()
+
+    (appointment,) = await store.appointments()
+    assert appointment.status is AppointmentStatus.ACTIVE
+    assert len(await _bodies(store)) == 1
+
+
+async def test_a_caller_who_hung_up_is_texted_that_it_failed(store: Store) -> None:
+    calendar = ShakyCalendar([a_slot(), a_slot(54)], on_book=["wait"])
+    service = _service(calendar, store)
+    asking = asyncio.create_task(service.book(a_request()))
+    await _until_asked(calendar)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+
+    await ShakyCalendar.book(calendar, EVENT_TYPE, a_slot(), ATTENDEE, notes="", idempotency_key="somebody else")
+    calendar.let_go.set()
+    await service.drain()
+
+    (appointment,) = await store.appointments()
+    assert appointment.status is AppointmentStatus.FAILED
+    assert ["could not be booked" in body for body in await _bodies(store)] == [True]
+
+
+async def test_a_second_try_that_nobody_waits_for_is_texted_when_it_is_taken(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=[down()])
+    service = _service(calendar, store)
+    with pytest.raises(CalendarUnavailable):
+        await service.book(a_request())
+    await store.claim(an_appointment(2))
+    asking = asyncio.create_task(service.book(a_request()))
+    await asyncio.sleep(0)
+
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    await service.drain()
+
+    assert ["could not be booked" in body for body in await _bodies(store)] == [True]
+
+
+async def test_taken_offers_the_nearest_on_each_side_and_sends_no_text(store: Store) -> None:
+    free = [a_slot(hours) for hours in (24, 49, 51, 53, 54, 56)]
+    calendar = ShakyCalendar(free, on_book=["steal"])
+
+    with pytest.raises(SlotTaken) as caught:
+        await _service(calendar, store).book(a_request())
+
+    assert caught.value.alternatives == (a_slot(51), a_slot(54), a_slot(56))
+    assert await _bodies(store) == []
+
+
+async def test_a_slot_that_another_call_has_claimed_is_taken(store: Store) -> None:
+    await store.claim(an_appointment(2))
+    calendar = ShakyCalendar([a_slot(), a_slot(54)])
+
+    with pytest.raises(SlotTaken) as caught:
+        await _service(calendar, store).book(a_request())
+
+    assert caught.value.alternatives == (a_slot(54),)
+    assert calendar.creates == 0
+
+
+async def test_many_callers_race_for_one_slot_and_one_gets_it(store: Store) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, store)
+
+    answers = await asyncio.gather(*(service.book(a_request(n)) for n in range(20)), return_exceptions=True)
+
+    assert len([answer for answer in answers if isinstance(answer, SlotTaken)]) == 19
+    assert len(calendar.bookings) == 1
+
+
+async def test_what_failed_for_certain_can_be_tried_again_in_the_same_call(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=[down()])
+    service = _service(calendar, store)
+    with pytest.raises(CalendarUnavailable):
+        await service.book(a_request())
+
+    appointment = await service.book(a_request(attendee=replace(ATTENDEE, name="Maya Chan")))
+
+    assert appointment.status is AppointmentStatus.ACTIVE
+    assert appointment.attendee.name == "Maya Chan"
+    assert len(await _bodies(store)) == 1
+
+
+async def test_rejected_frees_the_slot(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=[CalendarRejected("wrong field")])
+    service = _service(calendar, store)
+
+    with pytest.raises(CalendarRejected):
+        await service.book(a_request())
+
+    assert (await service.book(a_request(2))).status is AppointmentStatus.ACTIVE
+
+
+async def test_a_lost_answer_is_a_booking(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=["drop_after"])
+
+    appointment = await _service(calendar, store).book(a_request())
+
+    assert appointment.status is AppointmentStatus.ACTIVE
+    assert len(calendar.bookings) == 1
+
+
+async def test_nobody_can_find_out_keeps_the_claim_and_texts_the_truth(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=["drop_after"], on_find=[down()] * 3)
+    service = _service(calendar, store)
+
+    appointment = await service.book(a_request())
+
+    assert appointment.status is AppointmentStatus.UNCONFIRMED
+    assert ["still confirming" in body for body in await _bodies(store)] == [True]
+    with pytest.raises(SlotTaken):
+        await service.book(a_request(2))
+
+
+async def test_a_booking_the_host_must_accept_is_not_called_booked(store: Store) -> None:
+    calendar = ShakyCalendar()
+
+    class Asking(ShakyCalendar):
+        async def book(self, *args: object, **kwargs: object) -> Booking:
+            booking = await calendar.book(*args, **kwargs)  # type: ignore[arg-type]  # passes on what it is given
+            return replace(booking, status=BookingStatus.PENDING)
+
+    appointment = await _service(Asking(), store).book(a_request())
+
+    assert appointment.status is AppointmentStatus.UNCONFIRMED
+    assert appointment.booking_uid == calendar.bookings[0].uid
+
+
+async def test_a_slow_settlement_is_answered_as_pending_and_texted_when_it_is_booked(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=["drop_before"])
+    service = _service(calendar, store, settle=IMPATIENT)
+
+    appointment = await service.book(a_request())
+    assert appointment.status is AppointmentStatus.PENDING
+    await service.drain()
+
+    (settled,) = await store.appointments()
+    assert settled.status is AppointmentStatus.ACTIVE
+    assert ["Booked for" in body for body in await _bodies(store)] == [True]
+
+
+async def test_a_slow_settlement_that_fails_is_texted(store: Store) -> None:
+    calendar = ShakyCalendar(on_book=["drop_before", "steal"])
+    service = _service(calendar, store, settle=IMPATIENT)
+
+    appointment = await service.book(a_request())
+    assert appointment.status is AppointmentStatus.PENDING
+    await service.drain()
+
+    assert ["could not be booked" in body for body in await _bodies(store)] == [True]
+
+
+async def test_a_broken_template_does_not_make_a_booking_look_failed(store: Store) -> None:
+    texts = replace(a_request().texts, confirmed="{nonsense}")
+
+    appointment = await _service(ShakyCalendar(), store).book(a_request(texts=texts))
+
+    assert appointment.status is AppointmentStatus.ACTIVE
+
+
+class _BrokenCalendar(ShakyCalendar):
+    async def book(self, *args: object, **kwargs: object) -> Booking:
+        raise ZeroDivisionError
+
+
+async def test_a_crash_after_the_claim_is_pending_and_settled_later(store: Store) -> None:
+    appointment = await _service(_BrokenCalendar(), store).book(a_request())
+    assert appointment.status is AppointmentStatus.PENDING
+
+    await _settle(ShakyCalendar(), store)
+
+    (settled,) = await store.appointments()
+    assert settled.status is AppointmentStatus.ACTIVE
+
+
+async def test_what_cannot_be_settled_does_not_stay_open(store: Store) -> None:
+    await store.claim(an_appointment(), texts=a_request().texts)
+
+    class Broken(ShakyCalendar):
+        async def find(self, *args: object, **kwargs: object) -> Booking | None:
+            raise ZeroDivisionError
+
+    await _settle(Broken(), store)
+
+    (settled,) = await store.appointments()
+    assert settled.status is AppointmentStatus.UNCONFIRMED
+    assert ["still confirming" in body for body in await _bodies(store)] == [True]
+
+
+async def _settle(calendar: ShakyCalendar, store: Store) -> None:
+    """Settle as a process that starts some time later."""
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    service = BookingService(calendar=calendar, store=store, clock=lambda: NOW, settle=QUICK, real_clock=lambda: later)
+    await service.settle_unfinished()
+
+
+@pytest.mark.parametrize("was_booked", [True, False])
+async def test_a_claim_of_a_dead_process_is_settled_and_texted(store: Store, *, was_booked: bool) -> None:
+    claimed = await store.claim(an_appointment(), texts=a_request().texts)
+    calendar = ShakyCalendar()
+    if was_booked:
+        key = claimed.idempotency_key
+        await calendar.book(EVENT_TYPE, claimed.slot, claimed.attendee, notes="", idempotency_key=key)
+
+    await _settle(calendar, store)
+
+    (settled,) = await store.appointments()
+    assert settled.status is AppointmentStatus.ACTIVE
+    assert calendar.creates == 1
+    assert ["Booked for" in body for body in await _bodies(store)] == [True]
+
+
+async def test_a_claim_of_a_dead_process_that_somebody_else_got_is_texted_as_failed(store: Store) -> None:
+    await store.claim(an_appointment(), texts=a_request().texts)
+
+    await _settle(ShakyCalendar(on_book=["steal"]), store)
+
+    assert ["could not be booked" in body for body in await _bodies(store)] == [True]
+
+
+async def test_a_claim_that_is_worked_on_is_left_alone(store: Store) -> None:
+    await store.claim(an_appointment())
+    calendar = ShakyCalendar()
+
+    await _service(calendar, store, settle=replace(QUICK, margin=timedelta(minutes=1))).settle_unfinished()
+
+    assert (calendar.creates, calendar.look_ups) == (0, 0)
+
+
+class _DeadlyCalendar(ShakyCalendar):
+    async def book(self, *args: object, **kwargs: object) -> Booking:
+        os._exit(9)
+
+
+def _book_and_die(url: str) -> None:
+    async def book() -> None:
+        await _service(_DeadlyCalendar(), await Store.open(url)).book(a_request())
+
+    asyncio.run(book())
+
+
+async def test_a_worker_killed_between_claim_and_record_leaves_nothing_unsettled(store: Store, url: str) -> None:
+    victim = multiprocessing.get_context("spawn").Process(target=_book_and_die, args=(url,))
+    victim.start()
+    await asyncio.to_thread(victim.join, 60)
+    assert victim.exitcode == 9
+
+    await _settle(ShakyCalendar(), store)
+
+    (settled,) = await store.appointments()
+    assert settled.status is AppointmentStatus.ACTIVE
+    assert settled.attendee == ATTENDEE
+    assert len(await _bodies(store)) == 1
+
+
+async def test_free_slots_leave_out_what_is_past_outside_or_ours(store: Store) -> None:
+    calendar = ShakyCalendar([a_slot(hours) for hours in (-1, 0, 1, 53, 54, 24 * 14)])
+    await store.claim(an_appointment())
+
+    free = await _service(calendar, store).free_slots(ACTION, **DAY)
+
+    assert free == (a_slot(1), a_slot(54))
+
+
+async def test_free_slots_are_asked_for_once_and_ahead(store: Store) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, store)
+    service.prefetch(ACTION)
+
+    await service.free_slots(ACTION, **DAY)
+    await service.free_slots(ACTION, start=NOW + timedelta(days=2), end=NOW + timedelta(days=3))
+
+    assert calendar.fetches == 1
+
+
+async def test_free_slots_are_asked_for_anew_after_a_booking(store: Store) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, store)
+    await service.free_slots(ACTION, **DAY)
+    await service.book(a_request())
+
+    free = await service.free_slots(ACTION, **DAY)
+
+    assert free == ()
+    assert calendar.fetches == 2
+
+
+async def test_a_failed_prefetch_is_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, store)
+
+    async def fail(*_: object, **__: object) -> list[object]:
+        raise down()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(calendar, "free_slots", fail)
+        with pytest.raises(CalendarUnavailable):
+            await service.free_slots(ACTION, **DAY)
+
+    assert await service.free_slots(ACTION, **DAY) == (a_slot(),)
+
+
+async def test_an_event_type_is_asked_for_once(store: Store) -> None:
+    service = _service(ShakyCalendar(), store)
+
+    first = await service.event_type(ACTION)
+
+    assert await service.event_type(ACTION) is first is EVENT_TYPE
