@@ -63,7 +63,7 @@ def build_app(worker: Worker) -> FastAPI:
 
 
 async def _render_phrases(worker: Worker, ready: asyncio.Event) -> None:
-    texts = (worker.instructions(None).greeting, *phrases.ALL)
+    texts = (worker.instructions(None, is_recorded=worker.settings.record_calls).greeting, *phrases.ALL)
     while not await worker.phrase_book.render(texts):
         await asyncio.sleep(RENDER_AGAIN_SECS)
     ready.set()

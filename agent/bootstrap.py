@@ -74,10 +74,10 @@ class Worker:
     def folder(self, name: str) -> Path:
         return self.settings.data_dir / name
 
-    def instructions(self, caller: PhoneNumber | None) -> Instructions:
+    def instructions(self, caller: PhoneNumber | None, *, is_recorded: bool) -> Instructions:
         """Return the instructions of a call that starts now."""
         return render_instructions(
-            self.prompts, self.business, caller=caller, now=self.clock(), is_recorded=self.settings.record_calls
+            self.prompts, self.business, caller=caller, now=self.clock(), is_recorded=is_recorded
         )
 
     async def session(self, call_sid: str, caller: str) -> BookingSession:

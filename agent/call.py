@@ -94,7 +94,7 @@ class _PhoneCall:
         transcript: Transcript,
         recording: Recording | None,
     ) -> _PhoneCall:
-        instructions = worker.instructions(session.caller)
+        instructions = worker.instructions(session.caller, is_recorded=recording is not None)
         speech = worker.speech
         serializer = MediaStreamSerializer(start, on_flood=lambda: flooded.set())
         flooded = asyncio.Event()
@@ -139,15 +139,15 @@ class _PhoneCall:
         ]
         call = cls(worker, start, conversation, pipeline)
 
-        @transport.event_handler("on_client_disconnected")
-        async def on_client_disconnected(*_: Any) -> None:
+        async def on_disconnected(*_: Any) -> None:
             serializer.discard_marks()
             await conversation.caller_left()
 
-        @stt.event_handler("on_error")
-        async def on_stt_error(*_: Any) -> None:
+        async def on_not_transcribed(*_: Any) -> None:
             await conversation.watchdog.not_heard(is_failure=True)
 
+        transport.add_event_handler("on_client_disconnected", on_disconnected)
+        stt.add_event_handler("on_error", on_not_transcribed)
         return call
 
     async def run(self, max_secs: float) -> None:

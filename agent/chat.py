@@ -8,10 +8,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from agent.bootstrap import open_worker
+from agent.outcome import Outcome, report_on_record
+from agent.rehearsal import Event, Rehearsal, new_folder
+from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine, load_scenario
+from agent.stand_ins import running_stand_ins, stop
 from agent.typed import run_typed_call
+from agent.typed_caller import chat_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from agent.settings import Settings
     from agent.transcript import Turn
@@ -19,20 +24,72 @@ if TYPE_CHECKING:
 
 async def chat(settings: Settings, *, caller: str, as_json: bool) -> None:
     """Hold one typed conversation over stdin and stdout with the services that `settings` name."""
-    show = _show_json if as_json else _show_plain
+    show = show_json if as_json else show_plain
+    events: list[Event] = []
+
+    def on_turn(turn: Turn) -> None:
+        events.append(Event(turn.who, turn.text, turn.at_ms, turn.tool, turn.took_ms))
+        show(_told(turn))
+
     async with open_worker(settings) as worker:
         call_sid = await run_typed_call(
             worker,
             caller=caller,
-            typed=_stdin_lines(prompt="" if as_json else "you    "),
-            on_turn=lambda turn: show(_told(turn)),
+            typed=_stdin_lines(),
+            on_turn=on_turn,
             on_tool=lambda tool: show({"tool": tool, "state": "started"}),
         )
         await worker.service.drain()
-        appointments = await worker.store.appointments(call_sid)
         while await worker.store.pending_texts():
             await asyncio.sleep(0.1)
-    show({"result": {"appointments": [a.appointment_id for a in appointments]}})
+        report = await report_on_record(worker.store, call_sid, worker.business, events)
+    show({"result": report.to_json()})
+
+
+async def chat_with_stand_ins(name: str | None, *, caller: str, as_json: bool) -> int:
+    """Hold one typed conversation with stand-ins and return the exit status: 1 when a scenario's end was missed."""
+    show = show_json if as_json else show_plain
+    scenario = load_scenario(name) if name else _ordinary_week(caller)
+    rehearsal = Rehearsal(scenario, new_folder("chat"))
+    async with running_stand_ins() as stand_ins:
+        await rehearsal.set_up(stand_ins)
+        process = await chat_process(rehearsal.typed_environment(stand_ins), scenario.caller.number, stdin=None)
+        try:
+            await _relay(process, show, on_first=lambda: rehearsal.start_faults(stand_ins))
+        finally:
+            await stop(process, ends_by_itself=True)
+        await rehearsal.settled()
+        await rehearsal.read_transcript()
+        report = await rehearsal.judge(stand_ins, Outcome(is_typed=True), expects=name is not None)
+    show({"result": report.to_json()})
+    return 0 if report.ok else 1
+
+
+async def _relay(
+    process: asyncio.subprocess.Process,
+    show: Callable[[dict[str, Any]], None],
+    *,
+    on_first: Callable[[], Awaitable[None]],
+) -> None:
+    """Show what the chat process says but its result, which knows less than ours."""
+    assert process.stdout is not None
+    is_first = True
+    async for line in process.stdout:
+        told = json.loads(line)
+        if is_first:
+            await on_first()
+            is_first = False
+        if "result" not in told:
+            show(told)
+
+
+def _ordinary_week(caller: str) -> Scenario:
+    return Scenario(
+        name="chat",
+        caller=ScenarioCaller(number=caller),
+        lines=(ScenarioLine(hang_up=True),),
+        expect=Expectation(booking=None, sms=0),
+    )
 
 
 def _told(turn: Turn) -> dict[str, Any]:
@@ -41,23 +98,36 @@ def _told(turn: Turn) -> dict[str, Any]:
     return {turn.who: turn.text}
 
 
-def _show_json(told: dict[str, Any]) -> None:
+def show_json(told: dict[str, Any]) -> None:
+    """Print one object a line: what the agent says, which tool ran, the result."""
     if "caller" not in told:
         print(json.dumps(told, ensure_ascii=False), flush=True)  # noqa: T201 -- the command's output
 
 
-def _show_plain(told: dict[str, Any]) -> None:
+def show_plain(told: dict[str, Any]) -> None:
+    """Print the conversation for a person, who sees what they type themselves."""
     if "agent" in told:
-        print(f"agent  {told['agent']}", flush=True)  # noqa: T201 -- the command's output
+        print(f"agent> {told['agent']}", flush=True)  # noqa: T201 -- the command's output
     elif told.get("state") == "finished":
         print(f"       [{told['tool']}: {told['status']}, {told['took_ms']} ms]", flush=True)  # noqa: T201 -- same
+    elif "result" in told:
+        appointment = told["result"]["appointment"]
+        booked = f"{appointment['start']} for {appointment['attendee']}" if appointment else "nothing"
+        print(f"\nBooked: {booked}. Texts: {len(told['result']['sms'])}.", flush=True)  # noqa: T201 -- same
 
 
-async def _stdin_lines(prompt: str) -> AsyncIterator[str]:
+async def _stdin_lines() -> AsyncIterator[str]:
     """Yield what is typed, line by line, until the end of input."""
+    lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while raw := await reader.readline():
-        if text := raw.decode(errors="replace").strip():
+
+    def read() -> None:
+        # A thread, because a file as stdin cannot be watched by the event loop.
+        for raw in sys.stdin.buffer:
+            loop.call_soon_threadsafe(lines.put_nowait, raw.decode(errors="replace"))
+        loop.call_soon_threadsafe(lines.put_nowait, "")
+
+    loop.run_in_executor(None, read)
+    while line := await lines.get():
+        if text := line.strip():
             yield text

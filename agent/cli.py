@@ -52,6 +52,9 @@ def rehearse(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Rehearse a whole phone call with stand-ins: no accounts, nothing leaves this machine."""
+    from agent.logs import configure_logs
+
+    configure_logs("WARNING", "console", show_pii=False)
     from agent.rehearse import run
 
     raise typer.Exit(
@@ -72,16 +75,30 @@ def chat(
     from agent.logs import configure_logs
     from agent.settings import load_settings
 
-    if real:
-        settings = load_settings(None if no_env_file else env_file)
-        configure_logs(settings.log_level, settings.log_format, settings.log_pii)
-        from agent.chat import chat as run
+    if not real:
+        configure_logs("WARNING", "console", show_pii=False)
+        from agent.chat import chat_with_stand_ins
 
-        asyncio.run(run(settings, caller=caller, as_json=as_json))
-        return
-    from agent.chat_rehearsal import chat_with_stand_ins
+        raise typer.Exit(asyncio.run(chat_with_stand_ins(scenario, caller=caller, as_json=as_json)))
+    settings = load_settings(None if no_env_file else env_file)
+    configure_logs(settings.log_level, settings.log_format, settings.log_pii)
+    from agent.chat import chat as run
 
-    raise typer.Exit(asyncio.run(chat_with_stand_ins(scenario, as_json=as_json, caller=caller)))
+    asyncio.run(run(settings, caller=caller, as_json=as_json))
+
+
+@app.command()
+def simulator(
+    twilio_port: Annotated[int, typer.Option(help="Twilio's port; 0: any.")] = 0,
+    openai_port: Annotated[int, typer.Option(help="OpenAI's port; 0: any.")] = 0,
+    calcom_port: Annotated[int, typer.Option(help="Cal.com's port; 0: any.")] = 0,
+    worker_port: Annotated[int, typer.Option(help="Where the worker will listen.")] = 8080,
+) -> None:
+    """Run the stand-ins alone and print the environment of a worker that uses them."""
+    from agent.stand_ins import run_alone
+
+    ports = {"twilio": twilio_port, "openai": openai_port, "calcom": calcom_port}
+    asyncio.run(run_alone(ports, worker_port=worker_port))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from pipecat.frames.frames import LLMRunFrame
+from pipecat.frames.frames import LLMMessagesAppendFrame, LLMRunFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -153,6 +153,18 @@ class Conversation:
     async def queue(self, *frames: Frame) -> None:
         assert self._worker is not None
         await self._worker.queue_frames(list(frames))
+
+    async def hear(self, text: str) -> None:
+        """Take `text` as what the caller said."""
+        message: Any = {"role": "user", "content": text}
+        self.watchdog.expect_answer()
+        await self.queue(LLMMessagesAppendFrame([message], run_llm=True))
+
+    async def answered(self) -> None:
+        """Wait until the agent has said all it has to say."""
+        assert self._worker is not None
+        await self.watchdog.quiet.wait()
+        await self._worker.flush_pipeline()
 
     async def end(self, phrase: str, *, outcome: str = "failed") -> None:
         """Say `phrase`, wait until it was heard, and end the conversation."""

@@ -125,4 +125,5 @@ class PhrasePlayer(FrameProcessor):
 
 def _to_phone_rate(pcm: bytes) -> bytes:
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype=np.int16)
-    return soxr.resample(samples, TTS_RATE, PHONE_RATE, quality="HQ").astype(np.int16).tobytes()
+    resampled: np.ndarray = soxr.resample(samples, TTS_RATE, PHONE_RATE, quality="HQ")
+    return resampled.astype(np.int16).tobytes()

@@ -40,7 +40,7 @@ class Recording:
     def _write(self, audio: bytes) -> None:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = wave.open(str(self._path), "wb")
+            self._file = wave.open(str(self._path), "wb")  # noqa: SIM115 -- open for the call; `close` ends it
             self._file.setnchannels(2)
             self._file.setsampwidth(2)
             self._file.setframerate(PHONE_RATE)

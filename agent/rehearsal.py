@@ -7,34 +7,38 @@ import json
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.business import load_business
 from agent.outcome import Outcome, Report, judge
 from agent.stand_ins import (
-    KEPT,
     RehearsalFailed,
     StandIns,
+    database_url,
     free_port,
+    kept_environment,
     rehearsal_business,
     running_stand_ins,
+    slotline,
     stop,
     wait_until_ready,
     worker_environment,
 )
-from agent.typed_caller import type_through
+from agent.typed_caller import chat_process, type_through
+from appointments.model import CallSid
 from appointments.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from agent.scenarios import Scenario
     from appointments.model import Business
 
+FOLDER = Path("rehearsals")
 CALL_SECS = 240
 SETTLE_SECS = 60.0
-Tell = Callable[["Event"], None] if TYPE_CHECKING else Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,17 @@ class Rehearsal:
         if typed and (reason := untypable(self.scenario)):
             return Report.skip(self.scenario, reason)
         async with running_stand_ins() as stand_ins:
-            await self._set_up(stand_ins)
+            await self.set_up(stand_ins)
             outcome = await (self._typed(stand_ins) if typed else self._spoken(stand_ins))
-            return await judge(self.scenario, self.business, stand_ins, self.folder, self.events, outcome)
+            return await self.judge(stand_ins, outcome, expects=True)
 
-    async def _set_up(self, stand_ins: StandIns) -> None:
+    async def judge(self, stand_ins: StandIns, outcome: Outcome, *, expects: bool) -> Report:
+        """Return what stands at the end; `expects` is False when anything may."""
+        expectation = self.scenario.expect if expects else None
+        return await judge(self.scenario, expectation, self.business, stand_ins, self.folder, self.events, outcome)
+
+    async def set_up(self, stand_ins: StandIns) -> None:
+        """Give the stand-ins the scenario's world."""
         scenario, caller = self.scenario, self.scenario.caller
         says = [line.say for line in scenario.lines if line.say] + [scenario.again]
         await stand_ins.control("openai", "world", {"lines": says, "voice": caller.voice})
@@ -90,8 +100,8 @@ class Rehearsal:
             },
         )
 
-    async def _faults(self, stand_ins: StandIns) -> None:
-        # Only now: a worker that starts needs its services.
+    async def start_faults(self, stand_ins: StandIns) -> None:
+        """Let the scenario's faults happen from now on: a worker that starts needs its services."""
         for service in ("calcom", "twilio", "openai"):
             faults = [
                 fault.model_dump(exclude={"service"}, exclude_none=True)
@@ -102,21 +112,20 @@ class Rehearsal:
 
     async def _spoken(self, stand_ins: StandIns) -> Outcome:
         url = f"http://127.0.0.1:{free_port()}"
-        environment = worker_environment(stand_ins, url=url, data_dir=self.folder, clock_start=self._start())
+        environment = self._environment(stand_ins, url)
         await stand_ins.control("twilio", "world", {"worker_url": url})
         async with self._worker(environment, url) as tools:
-            await self._faults(stand_ins)
+            await self.start_faults(stand_ins)
             outcome = await self._call(stand_ins, url, tools)
-            await self._settled(environment["DATABASE_URL"])
+            await self.settled()
             return outcome
 
     @asynccontextmanager
     async def _worker(self, environment: dict[str, str], url: str) -> AsyncIterator[asyncio.Queue[Event]]:
         """Run the worker; what its log tells of tools arrives in the queue."""
-        environment["DATABASE_URL"] = f"sqlite+aiosqlite:///{self.folder / 'slotline.db'}"
         log = self.folder / "worker.log"
         process = await asyncio.create_subprocess_exec(
-            *_slotline("serve", "--no-env-file", "--host", "127.0.0.1", "--port", url.rsplit(":", 1)[1]),
+            *slotline("serve", "--no-env-file", "--host", "127.0.0.1", "--port", url.rsplit(":", 1)[1]),
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -136,7 +145,7 @@ class Rehearsal:
             sys.executable,
             "-m",
             "simulator.caller",
-            env={name: value for name, value in worker_environment_of_children().items()},
+            env=kept_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -154,7 +163,7 @@ class Rehearsal:
         finally:
             forwarding.cancel()
             process.stdin.close()
-            await stop(process)
+            await stop(process, ends_by_itself=True)
         return outcome
 
     async def _forward_tools(self, stdin: asyncio.StreamWriter, tools: asyncio.Queue[Event], outcome: Outcome) -> None:
@@ -204,35 +213,52 @@ class Rehearsal:
             "recording": str(self.folder / "heard.wav"),
         }
 
+    def typed_environment(self, stand_ins: StandIns) -> dict[str, str]:
+        """Return the environment of a typed worker, which nobody phones."""
+        return self._environment(stand_ins, "http://127.0.0.1:1")
+
     async def _typed(self, stand_ins: StandIns) -> Outcome:
-        url = f"http://127.0.0.1:{free_port()}"
-        environment = worker_environment(stand_ins, url=url, data_dir=self.folder, clock_start=self._start())
-        environment["DATABASE_URL"] = f"sqlite+aiosqlite:///{self.folder / 'slotline.db'}"
-        command = _slotline("chat", "--real", "--json", "--no-env-file", "--caller", self.scenario.caller.number)
+        outcome = Outcome(is_typed=True)
         with (self.folder / "worker.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                env=environment,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
+            environment = self.typed_environment(stand_ins)
+            process = await chat_process(
+                environment, self.scenario.caller.number, stdin=asyncio.subprocess.PIPE, log=log
             )
-            outcome = Outcome(is_typed=True)
             try:
                 await type_through(
-                    process, self.scenario, outcome, tell=self._tell_typed, ready=lambda: self._faults(stand_ins)
+                    process,
+                    self.scenario,
+                    outcome,
+                    note=lambda told: self.note_typed(told, outcome.now_ms()),
+                    said=lambda text: self._tell(Event("caller", text, outcome.now_ms())),
+                    ready=lambda: self.start_faults(stand_ins),
                 )
             finally:
-                await stop(process)
-        await self._settled(environment["DATABASE_URL"])
+                await stop(process, ends_by_itself=True)
+        await self.settled()
         return outcome
 
-    def _tell_typed(self, who: str, text: str, at_ms: int, tool: str | None, took_ms: int | None) -> None:
-        self._tell(Event(who, text, at_ms, tool, took_ms))
+    def note_typed(self, told: dict[str, Any], at_ms: int) -> None:
+        """Keep what a typed worker told."""
+        if "agent" in told:
+            self._tell(Event("agent", told["agent"], at_ms))
+        elif told.get("state") == "finished":
+            self._tell(Event("tool", told["status"], at_ms, told["tool"], told["took_ms"]))
 
-    async def _settled(self, database_url: str) -> None:
+    async def read_transcript(self) -> None:
+        """Take the events from the record, where nobody told them as they happened."""
+        store = await Store.open(database_url(self.folder))
+        try:
+            calls = [path.stem for path in self.folder.glob("transcripts/*.jsonl")]
+            for call_sid in calls:
+                turns = await store.turns(CallSid(call_sid))
+                self.events += [Event(turn.who, turn.text, turn.at_ms, turn.tool, turn.took_ms) for turn in turns]
+        finally:
+            await store.close()
+
+    async def settled(self) -> None:
         """Wait until every booking and text of the call is settled."""
-        store = await Store.open(database_url)
+        store = await Store.open(database_url(self.folder))
         try:
             async with asyncio.timeout(SETTLE_SECS):
                 while await store.pending_texts() or await self._has_pending(store):
@@ -241,6 +267,9 @@ class Rehearsal:
             raise RehearsalFailed(f"the worker did not settle its work in {SETTLE_SECS:.0f} s") from None
         finally:
             await store.close()
+
+    def _environment(self, stand_ins: StandIns, url: str) -> dict[str, str]:
+        return worker_environment(stand_ins, url=url, data_dir=self.folder, clock_start=self._start())
 
     @staticmethod
     async def _has_pending(store: Store) -> bool:
@@ -253,6 +282,11 @@ class Rehearsal:
         return str(time.replace(tzinfo=self.business.zone).isoformat())
 
 
+def new_folder(name: str) -> Path:
+    """Return a folder of its own for a rehearsal that starts now, below the working directory."""
+    return (FOLDER / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}").resolve()
+
+
 def untypable(scenario: Scenario) -> str:
     """Return why a scenario cannot be typed, "" when it can."""
     if any(line.silence for line in scenario.lines):
@@ -262,16 +296,6 @@ def untypable(scenario: Scenario) -> str:
     if any(fault.service == "openai" and fault.on in ("transcribe", "speech") for fault in scenario.faults):
         return "its faults hit speech, which typing leaves out"
     return ""
-
-
-def worker_environment_of_children() -> dict[str, str]:
-    import os
-
-    return {name: os.environ[name] for name in KEPT if name in os.environ}
-
-
-def _slotline(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "agent.cli", *arguments)
 
 
 async def _follow_log(process: asyncio.subprocess.Process, path: Path, tools: asyncio.Queue[Event]) -> None:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from agent.outcome import Report
-from agent.rehearsal import Event, Rehearsal
+from agent.rehearsal import Event, Rehearsal, new_folder
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent.scenarios import Scenario
 
-FOLDER = Path("rehearsals")
 COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "problem": "red"}
 
 
@@ -32,14 +31,12 @@ async def run(
             console.print(f"{scenario.stem:32} {escape(scenario.name)}")
         return 0
     scenarios = list_scenarios() if is_all else [load_scenario(name or DEFAULT_SCENARIO)]
-    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     places = asyncio.Semaphore(jobs)
 
     async def one(scenario: Scenario) -> Report:
         async with places:
-            folder = (FOLDER / f"{started}-{scenario.stem}").resolve()
             live = None if is_all else console
-            report = await _rehearse(scenario, folder, typed=typed, seed=seed, live=live)
+            report = await _rehearse(scenario, typed=typed, seed=seed, live=live)
         if is_all:
             _print_line(console, report)
         return report
@@ -51,16 +48,17 @@ async def run(
     if json_file is not None:
         told = [report.to_json() for report in reports]
         result = {"ok": is_ok, "scenarios": told} if is_all else told[0]
-        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+        await asyncio.to_thread(json_file.write_text, text, encoding="utf-8")
     return 0 if is_ok else 1
 
 
-async def _rehearse(scenario: Scenario, folder: Path, *, typed: bool, seed: int, live: Console | None) -> Report:
+async def _rehearse(scenario: Scenario, *, typed: bool, seed: int, live: Console | None) -> Report:
     def show(event: Event) -> None:
         if live is not None:
             _print_event(live, event)
 
-    return await Rehearsal(scenario, folder, seed=seed, on_event=show).run(typed=typed)
+    return await Rehearsal(scenario, new_folder(scenario.stem), seed=seed, on_event=show).run(typed=typed)
 
 
 def _print_event(console: Console, event: Event) -> None:

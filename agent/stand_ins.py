@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import signal
 import socket
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from appointments.errors import SlotlineError
+from prompts.loader import REHEARSAL_BUSINESS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
 START_SECS = 60.0
 STOP_SECS = 15.0
@@ -63,7 +65,7 @@ def worker_environment(stand_ins: StandIns, *, url: str, data_dir: Path, clock_s
     """Return the whole environment of a worker that talks to stand-ins only."""
     keys = stand_ins.credentials
     return {
-        **{name: os.environ[name] for name in KEPT if name in os.environ},
+        **kept_environment(),
         "PUBLIC_BASE_URL": url,
         "TWILIO_ACCOUNT_SID": keys["twilio_account_sid"],
         "TWILIO_AUTH_TOKEN": keys["twilio_auth_token"],
@@ -76,6 +78,7 @@ def worker_environment(stand_ins: StandIns, *, url: str, data_dir: Path, clock_s
         "CALCOM_BASE_URL": stand_ins.calcom,
         "CALCOM_EVENT_TYPE_ID": stand_ins.event_type_id,
         "DATA_DIR": str(data_dir),
+        "DATABASE_URL": database_url(data_dir),
         "BUSINESS_FILE": str(rehearsal_business()),
         "RECORD_CALLS": "true",
         "CLOCK_START": clock_start,
@@ -86,9 +89,24 @@ def worker_environment(stand_ins: StandIns, *, url: str, data_dir: Path, clock_s
     }
 
 
+def kept_environment() -> dict[str, str]:
+    """Return what a child that needs no settings gets of our environment."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
+
+
+def database_url(data_dir: Path) -> str:
+    """Return the URL of the SQLite database in `data_dir`."""
+    return f"sqlite+aiosqlite:///{data_dir / 'slotline.db'}"
+
+
+def slotline(*arguments: str) -> tuple[str, ...]:
+    """Return the command line of a `slotline` of this installation."""
+    return (sys.executable, "-m", "agent.cli", *arguments)
+
+
 def rehearsal_business() -> Path:
     """Return the business file that rehearsals use."""
-    return files("prompts") / "business" / "rehearsal.toml"  # type: ignore[return-value]
+    return REHEARSAL_BUSINESS
 
 
 def free_port() -> int:
@@ -100,13 +118,15 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running_stand_ins() -> AsyncIterator[StandIns]:
-    """Run the stand-ins in a process that ends with us."""
+async def running_stand_ins(ports: Mapping[str, int] | None = None) -> AsyncIterator[StandIns]:
+    """Run the stand-ins in a process that ends with us; `ports` by service, any where none is named."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "simulator",
         "--until-eof",
+        *(part for service, port in (ports or {}).items() for part in (f"--{service}-port", str(port))),
+        env=kept_environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -128,7 +148,22 @@ async def running_stand_ins() -> AsyncIterator[StandIns]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        await stop(process)
+        await stop(process, ends_by_itself=True)
+
+
+async def run_alone(ports: Mapping[str, int], *, worker_port: int) -> None:
+    """Run the stand-ins until interrupted, having printed the environment of a worker that uses them."""
+    async with running_stand_ins(ports) as stand_ins:
+        url = f"http://127.0.0.1:{worker_port}"
+        await stand_ins.control("twilio", "world", {"worker_url": url})
+        environment = worker_environment(stand_ins, url=url, data_dir=Path("data"), clock_start="")
+        for name, value in environment.items():
+            if name not in KEPT and value:
+                print(f"{name}={shlex.quote(value)}", flush=True)  # noqa: T201 -- the command's output
+        stopped = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+        await stopped.wait()
 
 
 async def wait_until_ready(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -148,13 +183,15 @@ async def wait_until_ready(url: str, process: asyncio.subprocess.Process, log: P
     raise RehearsalFailed(f"the worker did not get ready; its log is {log}")
 
 
-async def stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process, *, ends_by_itself: bool = False) -> None:
     """End a process of ours: asked first, made to after a while."""
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_SECS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    signals = (None, signal.SIGTERM, signal.SIGKILL) if ends_by_itself else (signal.SIGTERM, signal.SIGKILL)
+    for sign in signals:
+        if sign is not None and process.returncode is None:
+            # Not `process.terminate`, which reaps a process that has just ended under asyncio's nose.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, sign)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECS):
+                await process.wait()
+                return

@@ -10,12 +10,9 @@ from uuid import uuid4
 import structlog
 from pipecat.frames.frames import (
     Frame,
-    InterruptionFrame,
     LLMAssistantPushAggregationFrame,
-    LLMMessagesAppendFrame,
     TTSStartedFrame,
     TTSTextFrame,
-    UserStoppedSpeakingFrame,
 )
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
@@ -62,7 +59,7 @@ async def run_typed_call(
     """Hold a conversation with whoever types, until they or the agent end it; the end of `typed` hangs up."""
     session = await worker.session(f"CA{uuid4().hex}", caller)
     transcript = Transcript(session.call_sid, on_turn=on_turn)
-    instructions = worker.instructions(session.caller)
+    instructions = worker.instructions(session.caller, is_recorded=False)
     llm = worker.speech.llm(instructions)
     mouth = TypedMouth()
     await worker.store.begin_call(
@@ -95,11 +92,10 @@ async def run_typed_call(
 
 
 async def _read(conversation: Conversation, transcript: Transcript, typed: AsyncIterator[str]) -> None:
+    """Say what is typed, one line after each answer: a script may write all its lines at once."""
     await conversation.started.wait()
     async for text in typed:
+        await conversation.answered()
         transcript.add("caller", text)
-        if not conversation.watchdog.quiet.is_set():
-            await conversation.queue(InterruptionFrame())
-        message = {"role": "user", "content": text}
-        await conversation.queue(UserStoppedSpeakingFrame(), LLMMessagesAppendFrame([message], run_llm=True))
+        await conversation.hear(text)
     await conversation.caller_left()

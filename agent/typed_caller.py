@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from agent.stand_ins import slotline
 from simulator.script import Line, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from agent.outcome import Outcome
     from agent.scenarios import Scenario
@@ -29,16 +30,36 @@ class _Hearing:
     tools: set[str] = field(default_factory=set)
 
 
+async def chat_process(
+    environment: Mapping[str, str], caller: str, *, stdin: int | None, log: IO[bytes] | None = None
+) -> asyncio.subprocess.Process:
+    """Start a typed worker in `environment`; without `log` what goes wrong is shown to the user."""
+    return await asyncio.create_subprocess_exec(
+        *slotline("chat", "--real", "--json", "--no-env-file", "--caller", caller),
+        env={**environment, "LOG_LEVEL": "INFO" if log else "ERROR", "LOG_FORMAT": "json" if log else "console"},
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+    )
+
+
 async def type_through(
     process: asyncio.subprocess.Process,
     scenario: Scenario,
     outcome: Outcome,
     *,
-    tell: Callable[[str, str, int, str | None, int | None], None],
+    note: Callable[[dict[str, Any]], None],
+    said: Callable[[str], None],
     ready: Callable[[], Awaitable[None]],
 ) -> None:
-    """Hold the scenario's conversation with a chat process; `ready` is awaited before the caller's first line."""
-    caller = _TypedCaller(process, scenario, outcome, tell)
+    """Hold the scenario's conversation with a chat process.
+
+    Args:
+        note: Is told all that the process tells.
+        said: Is told what the caller types.
+        ready: Is awaited before the caller's first line.
+    """
+    caller = _TypedCaller(process, scenario, outcome, note, said)
     try:
         async with asyncio.timeout(CALL_SECS):
             await caller.first_words()
@@ -54,11 +75,13 @@ class _TypedCaller:
         process: asyncio.subprocess.Process,
         scenario: Scenario,
         outcome: Outcome,
-        tell: Callable[[str, str, int, str | None, int | None], None],
+        note: Callable[[dict[str, Any]], None],
+        said: Callable[[str], None],
     ) -> None:
         self._process = process
         self._outcome = outcome
-        self._tell = tell
+        self._tell = note
+        self._said = said
         lines = [Line(**line.model_dump(exclude_none=True)) for line in scenario.lines]
         self._script = Script(lines, scenario.again)
         self._heard = _Hearing()
@@ -104,10 +127,9 @@ class _TypedCaller:
         return True
 
     def _note(self, told: dict[str, Any]) -> None:
-        now = self._outcome.now_ms()
+        self._tell(told)
         if "agent" in told:
             self._heard.text = f"{self._heard.text} {told['agent']}".strip()
-            self._tell("agent", told["agent"], now, None, None)
         elif told.get("state") == "started":
             self._heard.tools.add(told["tool"])
             line = self._script.tool_line(told["tool"], self._heard.text)
@@ -115,12 +137,11 @@ class _TypedCaller:
                 self._do(line, keep=self._heard.tools)
         elif "tool" in told:
             self._heard.tools.discard(told["tool"])
-            self._tell("tool", told["status"], now, told["tool"], told["took_ms"])
 
     def _do(self, line: Line, keep: set[str] | None = None) -> None:
         self._heard = _Hearing(tools=keep or set())
         if line.say and self._process.stdin is not None and not self._process.stdin.is_closing():
-            self._tell("caller", line.say, self._outcome.now_ms(), None, None)
+            self._said(line.say)
             self._process.stdin.write(line.say.encode() + b"\n")
         if line.ends_call:
             self._hang_up()

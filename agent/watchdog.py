@@ -83,6 +83,11 @@ class DeadAirWatchdog(FrameProcessor):
         self._is_off = True
         self._disarm()
 
+    def expect_answer(self) -> None:
+        """Watch for the answer to what the caller just said."""
+        self._arm(self._watch_answer())
+        self._note_quiet()
+
     def switch_on(self) -> None:
         self._is_off = False
 
@@ -95,7 +100,7 @@ class DeadAirWatchdog(FrameProcessor):
 
     async def cleanup(self) -> None:
         self._disarm()
-        await super().cleanup()
+        await super().cleanup()  # type: ignore[no-untyped-call]
 
     async def not_heard(self, *, is_failure: bool) -> None:
         """No words came of what the caller said. `is_failure` claims that hearing failed, not that it was noise."""
@@ -121,7 +126,7 @@ class DeadAirWatchdog(FrameProcessor):
                 self._arm(self._watch_hearing())
             case UserStoppedSpeakingFrame():
                 self._is_turn_open = False
-                self._arm(self._watch_answer())
+                self.expect_answer()
             case BotStartedSpeakingFrame():
                 self._is_bot_speaking = True
             case BotStoppedSpeakingFrame():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from pydantic import Field, create_model
@@ -36,7 +36,7 @@ class FindSlots(Arguments):
 
     date: str | None = Field(
         None,
-        description="The day the caller wants, as YYYY-MM-DD copied from the calendar table. Leave out when none was said.",
+        description="The day wanted, as YYYY-MM-DD copied from the calendar table. Leave out when none was said.",
     )
     part_of_day: str | None = Field(
         None,
@@ -62,7 +62,8 @@ def find_slots(session: BookingSession) -> Tool:
     arguments = FindSlots
     if len(names) > 1:
         appointment = (Literal[tuple(names)], Field(description="What the caller wants to book."))
-        arguments = cast("type[FindSlots]", create_model("FindSlots", __base__=FindSlots, appointment=appointment))
+        fields: dict[str, Any] = {"appointment": appointment}
+        arguments = create_model("FindSlots", __base__=FindSlots, **fields)
 
     async def run(wanted: FindSlots, _heard: Sequence[Utterance]) -> Reply:
         name = getattr(wanted, "appointment", names[0])
@@ -113,9 +114,8 @@ def book_appointment(session: BookingSession, action: Action, event_type: EventT
     arguments = BookAppointment
     if event_type.requires_email and not attendee_email(action.fallback_email, session.caller):
         email = (str, Field(description="The caller's e-mail address, read back letter by letter and agreed to."))
-        arguments = cast(
-            "type[BookAppointment]", create_model("BookAppointment", __base__=BookAppointment, email=email)
-        )
+        fields: dict[str, Any] = {"email": email}
+        arguments = create_model("BookAppointment", __base__=BookAppointment, **fields)
 
     async def run(wanted: BookAppointment, heard: Sequence[Utterance]) -> Reply:
         return await _book(session, action, event_type, wanted, heard)

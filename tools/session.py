@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appointments.errors import NotConfirmed, SlotNotOffered
-from appointments.offer import OfferLedger
+from appointments.offer import OfferLedger, spoken_zone
 from appointments.spoken import mentions
 
 if TYPE_CHECKING:
@@ -59,15 +59,19 @@ class BookingSession:
 
     def offer(self, action: Action, slots: Sequence[Slot]) -> Sequence[OfferedSlot]:
         """Put `slots` in the ledger as bookable by `action` and return them with their keys."""
-        offered = self.ledger.add(slots, action.zone)
+        offered: list[OfferedSlot] = []
+        for slot in slots:
+            zone_words = spoken_zone(action, self.business, slot.start)
+            offered += self.ledger.add([slot], action.zone, spoken_zone=zone_words)
         self._offered_by.update({slot.key: action.name for slot in offered})
         return offered
 
     def offered(self, action: Action, key: str) -> OfferedSlot:
         """Return what was offered under `key`; raises `SlotNotOffered` for a key of another action or none."""
-        if self._offered_by.get(key) != action.name:
+        offered = self.ledger.slot(key)
+        if self._offered_by[offered.key] != action.name:
             raise SlotNotOffered(key)
-        return self.ledger.slot(key)
+        return offered
 
     def require_confirmed(
         self, offered: OfferedSlot, read_back: str, *, name: str, zone: ZoneInfo, heard: Sequence[Utterance]
