@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import openai
 import structlog
 
 from agent.business import load_business, load_sms_template
@@ -17,6 +18,7 @@ from agent.jobs import Jobs, TwilioSender
 from agent.phrases import PhraseBook
 from agent.speech import Speech
 from appointments.contact import may_text, valid_caller
+from appointments.errors import ConfigError
 from appointments.model import CallSid
 from appointments.outbox import OutboxWorker
 from appointments.service import BookingService
@@ -24,6 +26,7 @@ from appointments.settling import SettleTimes
 from appointments.store.store import Store
 from calendars.calcom import CalComCalendar
 from telephony.calls import Calls
+from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
 from telephony.messages import Messages
 from telephony.rest import TwilioRest
 from tools.booking import tool_name
@@ -110,6 +113,8 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         CalendarUnavailable: the calendar cannot be reached, so nothing is known of what can be booked.
     """
     business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
+    if countries := tuple(settings.sms_countries.upper().replace(",", " ").split()):
+        business = replace(business, sms_countries=countries)
     prompts = load_prompt_set()
     check_tool_names(prompts.prompt, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -155,6 +160,33 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         await twilio.aclose()
         await calendar.aclose()
         await store.close()
+
+
+async def check_accounts(worker: Worker) -> None:
+    """Make sure that Twilio and OpenAI take our keys; Cal.com has shown it by then. A service that is down is logged.
+
+    Raises:
+        ConfigError: a key is refused; says which and where to get another.
+    """
+    refused = []
+    try:
+        await worker.twilio.check()
+    except TwilioRefused as error:
+        if error.status in (401, 403):
+            key = "TWILIO_API_KEY_SID" if worker.settings.twilio_api_key_sid else "TWILIO_AUTH_TOKEN"
+            refused.append(f"{key} was refused ({error.status}). Get it: Twilio Console → Account → API keys & tokens")
+    except (TwilioUnclear, TwilioNotDone) as error:
+        log.warning("twilio_not_checked", error=type(error).__name__)
+    try:
+        await worker.speech.client.models.list()
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        refused.append(
+            f"OPENAI_API_KEY was refused ({error.status_code}). Get it: https://platform.openai.com/api-keys"
+        )
+    except openai.OpenAIError as error:
+        log.warning("openai_not_checked", error=type(error).__name__)
+    if refused:
+        raise ConfigError("\n".join(refused))
 
 
 def _twilio(settings: Settings) -> TwilioRest:

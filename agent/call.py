@@ -96,8 +96,7 @@ class _PhoneCall:
     ) -> _PhoneCall:
         instructions = worker.instructions(session.caller, is_recorded=recording is not None)
         speech = worker.speech
-        serializer = MediaStreamSerializer(start, on_flood=lambda: flooded.set())
-        flooded = asyncio.Event()
+        serializer = MediaStreamSerializer(start, on_flood=lambda: conversation.abort("flooded"))
         transport = _transport(websocket, serializer)
         stt, llm, tts = speech.stt(), speech.llm(instructions), speech.tts(instructions)
         player = PhrasePlayer(worker.phrase_book)
@@ -105,7 +104,7 @@ class _PhoneCall:
         async def before_stop(outcome: str) -> None:
             # Twilio asks what follows the stream as soon as it is closed: the answer must be there by then.
             await worker.store.end_call(session.call_sid, outcome=outcome, at=datetime.now(UTC))
-            if outcome != "caller_hung_up":
+            if outcome not in ("caller_hung_up", "crashed"):
                 await call._hang_up()
 
         conversation = Conversation(

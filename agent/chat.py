@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from agent.bootstrap import open_worker
@@ -118,16 +119,21 @@ def show_plain(told: dict[str, Any]) -> None:
 
 async def _stdin_lines() -> AsyncIterator[str]:
     """Yield what is typed, line by line, until the end of input."""
-    lines: asyncio.Queue[str] = asyncio.Queue()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        # A thread, because a file as stdin cannot be watched by the event loop.
-        for raw in sys.stdin.buffer:
-            loop.call_soon_threadsafe(lines.put_nowait, raw.decode(errors="replace"))
-        loop.call_soon_threadsafe(lines.put_nowait, "")
+        # A thread, because a file as stdin cannot be watched by the event loop. It may be left waiting at the end,
+        # so it holds none of Python's own buffers.
+        rest = b""
+        while chunk := os.read(0, 65536):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for raw in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, raw.decode(errors="replace"))
+        loop.call_soon_threadsafe(lines.put_nowait, rest.decode(errors="replace"))
+        loop.call_soon_threadsafe(lines.put_nowait, None)
 
-    loop.run_in_executor(None, read)
-    while line := await lines.get():
+    threading.Thread(target=read, daemon=True).start()
+    while (line := await lines.get()) is not None:
         if text := line.strip():
             yield text

@@ -101,6 +101,7 @@ class Conversation:
         self.started = asyncio.Event()
         self.outcome = "caller_hung_up"
         self._nudges = 0
+        self._is_stopped = False
         self._worker: PipelineWorker | None = None
         self._ending: asyncio.Task[None] | None = None
         self._observe()
@@ -173,6 +174,14 @@ class Conversation:
             self.watchdog.switch_off()
             self._ending = asyncio.create_task(self._end(phrase))
 
+    def abort(self, outcome: str) -> None:
+        """End at once, without a word: whoever is on the line does not behave like a phone."""
+        if self._ending is None:
+            log.warning("conversation_aborted", outcome=outcome)
+            self.outcome = outcome
+            self.watchdog.switch_off()
+            self._ending = asyncio.create_task(self._stop())
+
     async def caller_left(self) -> None:
         """Let what the caller said last be acted on, then end: a yes counts even if they hang up on it."""
         # Without audio the VAD notices the end of the last word by its own timeout.
@@ -186,12 +195,14 @@ class Conversation:
 
     async def _end(self, phrase: str) -> None:
         if phrase and not await self.mouth.say(phrase):
-            log.error("ended_without_words")
+            # What follows the stream says it instead.
+            self.outcome = "crashed"
         await self.mouth.finish()
         await self._stop()
 
     async def _stop(self) -> None:
-        if self._worker is not None:
+        if self._worker is not None and not self._is_stopped:
+            self._is_stopped = True
             await self._before_stop(self.outcome)
             await self._worker.cancel(reason=self.outcome)
 

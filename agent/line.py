@@ -68,6 +68,9 @@ class Line:
         record = await self._worker.store.call(CallSid(call_sid))
         if record is not None and record.ended_at is not None and record.outcome != "crashed":
             return twiml.hang_up()
+        if form.get("CallStatus") == "completed":
+            # The caller hung up; their last words may still be acted on.
+            return twiml.hang_up()
         log.error("stream_broke_off", is_known=record is not None)
         await self._worker.store.end_call(CallSid(call_sid), outcome="broken_off", at=datetime.now(UTC))
         return twiml.apologise(BROKEN, self._worker.business.fallback_number)

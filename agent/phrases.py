@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -73,8 +74,8 @@ class PhraseBook:
         missing = [text for text in texts if text not in self._audio]
         for text in missing:
             path = self._path(text)
-            if await asyncio.to_thread(path.exists):
-                self._audio[text] = await asyncio.to_thread(path.read_bytes)
+            if kept := await asyncio.to_thread(_read, path):
+                self._audio[text] = kept
                 continue
             try:
                 spoken = await self._client.audio.speech.create(
@@ -84,7 +85,7 @@ class PhraseBook:
                 log.warning("phrase_not_rendered", error=type(error).__name__)
                 return False
             audio = await asyncio.to_thread(_to_phone_rate, spoken.content)
-            await asyncio.to_thread(path.write_bytes, audio)
+            await asyncio.to_thread(_write, path, audio)
             self._audio[text] = audio
         return True
 
@@ -121,6 +122,21 @@ class PhrasePlayer(FrameProcessor):
         if not is_filler:
             await self.push_frame(LLMAssistantPushAggregationFrame())
         return True
+
+
+def _read(path: Path) -> bytes:
+    """Return what `path` holds, nothing when there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _write(path: Path, audio: bytes) -> None:
+    """Write all or nothing: a worker that dies meanwhile leaves no half a phrase."""
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    unfinished.write_bytes(audio)
+    unfinished.replace(path)
 
 
 def _to_phone_rate(pcm: bytes) -> bytes:

@@ -8,7 +8,7 @@ import structlog
 import uvicorn
 
 from agent.app import build_app
-from agent.bootstrap import open_worker
+from agent.bootstrap import check_accounts, open_worker
 from telephony.media_stream import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ log = structlog.get_logger(__name__)
 
 
 async def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Take calls until SIGTERM or SIGINT."""
+    """Take calls until SIGTERM or SIGINT; raises `ConfigError` when a key is refused."""
     async with open_worker(settings) as worker:
+        await check_accounts(worker)
         config = uvicorn.Config(
             build_app(worker),
             host=host,

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(default=SecretStr(""), validate_default=True)
     business_file: Path
     record_calls: bool = False
+    sms_countries: str = Field(default="", pattern="^([A-Za-z]{2}([ ,]+[A-Za-z]{2})*)?$")
     max_call_secs: int = Field(default=900, ge=30, le=14_400)
     clock_start: datetime | None = None
     turn_end: Literal["smart_turn", "speech_timeout"] = "smart_turn"
@@ -201,6 +202,7 @@ _PATTERNS = {
     "twilio_account_sid": "must start with AC",
     "twilio_api_key_sid": "must start with SK",
     "calcom_event_type_id": "must be the number of an event type, as in its address at Cal.com",
+    "sms_countries": "must be two-letter country codes, such as US,CA",
 }
 
 

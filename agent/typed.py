@@ -18,6 +18,7 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent import phrases
 from agent.conversation import Conversation
 from agent.transcript import Transcript
 
@@ -39,9 +40,10 @@ class TypedMouth(FrameProcessor):
         await self.push_frame(frame, direction)
 
     async def say(self, text: str) -> bool:
-        await self.push_frame(TTSStartedFrame())
-        await self.push_frame(TTSTextFrame(text, text_type="sentence"))
-        await self.push_frame(LLMAssistantPushAggregationFrame())
+        if text not in phrases.FILLERS:
+            await self.push_frame(TTSStartedFrame())
+            await self.push_frame(TTSTextFrame(text, text_type="sentence"))
+            await self.push_frame(LLMAssistantPushAggregationFrame())
         return True
 
     async def finish(self) -> bool:

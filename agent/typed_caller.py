@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from agent.phrases import FILLERS
 from agent.stand_ins import slotline
 from simulator.script import Line, Script
 
@@ -128,6 +129,8 @@ class _TypedCaller:
 
     def _note(self, told: dict[str, Any]) -> None:
         self._tell(told)
+        if told.get("agent") in FILLERS:
+            return
         if "agent" in told:
             self._heard.text = f"{self._heard.text} {told['agent']}".strip()
         elif told.get("state") == "started":

@@ -11,6 +11,7 @@ from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     Frame,
+    FunctionCallCancelFrame,
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
     InterruptionFrame,
@@ -70,6 +71,8 @@ class DeadAirWatchdog(FrameProcessor):
         self._is_turn_open = False
         self._is_bot_speaking = False
         self._failures = 0
+        self._owes = False
+        self._turn_unheard = False
         self._unheard = 0
         self._is_off = False
         self.quiet = asyncio.Event()
@@ -107,6 +110,9 @@ class DeadAirWatchdog(FrameProcessor):
         if self._is_off:
             return
         self._disarm()
+        if self._turn_unheard:
+            return
+        self._turn_unheard = self._is_turn_open
         self._unheard += 1
         if self._unheard <= MOST_FAILURES:
             await self._say(phrases.SAY_AGAIN)
@@ -121,12 +127,14 @@ class DeadAirWatchdog(FrameProcessor):
         match frame:
             case VADUserStartedSpeakingFrame() | UserStartedSpeakingFrame():
                 self._is_turn_open = True
+                self._turn_unheard = False
                 self._disarm()
             case VADUserStoppedSpeakingFrame():
                 self._arm(self._watch_hearing())
             case UserStoppedSpeakingFrame():
                 self._is_turn_open = False
-                self.expect_answer()
+                if not self._turn_unheard:
+                    self.expect_answer()
             case BotStartedSpeakingFrame():
                 self._is_bot_speaking = True
             case BotStoppedSpeakingFrame():
@@ -153,6 +161,8 @@ class DeadAirWatchdog(FrameProcessor):
                 self._tools_running.update(call.tool_call_id for call in frame.function_calls)
             case FunctionCallResultFrame():
                 self._tool_finished(frame)
+            case FunctionCallCancelFrame():
+                self._tools_running.discard(frame.tool_call_id)
             case LLMFullResponseEndFrame() if self._is_answering:
                 self._is_answering = False
                 self._answer_done.set()
@@ -164,17 +174,20 @@ class DeadAirWatchdog(FrameProcessor):
     def _answered(self) -> None:
         self._has_content = self._has_spoken = True
         self._failures = self._unheard = 0
+        self._owes = False
         self._disarm()
 
     def _tool_finished(self, frame: FunctionCallResultFrame) -> None:
         self._tools_running.discard(frame.tool_call_id)
         wants_answer = frame.properties is None or frame.properties.run_llm is not False
-        if wants_answer and self._task is None and not self._is_bot_speaking:
-            self._arm(self._watch_answer())
+        if wants_answer:
+            self._owes = True
+            if self._task is None and not self._is_bot_speaking:
+                self._arm(self._watch_answer())
 
     def _bot_stopped(self) -> None:
         self._is_bot_speaking = False
-        if self._tools_running and self._task is None:
+        if (self._tools_running or self._owes) and self._task is None:
             self._arm(self._watch_answer())
 
     async def _answer_failed(self) -> None:
@@ -187,6 +200,7 @@ class DeadAirWatchdog(FrameProcessor):
             self.switch_off()
             await self._give_up(phrases.OUT_OF_ORDER)
         else:
+            self._owes = True
             await self._answer_again()
 
     async def _watch_hearing(self) -> None:
@@ -222,7 +236,9 @@ class DeadAirWatchdog(FrameProcessor):
             self._task = None
 
     def _note_quiet(self) -> None:
-        is_busy = self._is_turn_open or self._is_answering or self._tools_running or self._task is not None
+        is_busy = (
+            self._is_turn_open or self._is_answering or self._tools_running or self._task is not None or self._owes
+        )
         if is_busy:
             self.quiet.clear()
         else:

@@ -41,9 +41,14 @@ class OfferedSlot:
 
 
 class OfferLedger:
-    """What was offered in one call; only these slots can be booked."""
+    """What was offered in one call; only these slots can be booked.
 
-    def __init__(self) -> None:
+    Args:
+        letter: What the keys begin with; another for each ledger of a call.
+    """
+
+    def __init__(self, letter: str = "a") -> None:
+        self._letter = letter
         self._keys: dict[Slot, str] = {}
         self._offered: dict[str, OfferedSlot] = {}
 
@@ -52,7 +57,7 @@ class OfferLedger:
         return tuple(self._enter(slot, say_slot(slot, zone, spoken_zone=spoken_zone)) for slot in slots)
 
     def _enter(self, slot: Slot, say: str) -> OfferedSlot:
-        key = self._keys.setdefault(slot, f"a{len(self._keys) + 1}")
+        key = self._keys.setdefault(slot, f"{self._letter}{len(self._keys) + 1}")
         self._offered[key] = OfferedSlot(key, slot, say)
         return self._offered[key]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
 from appointments.model import Booking, BookingStatus, BookingUid, EventType, Slot
-from calendars.client import Refusal, ServiceClient
+from calendars.client import READ_PAUSES_SECS, Refusal, ServiceClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,21 +23,46 @@ if TYPE_CHECKING:
 SLOTS = {"cal-api-version": "2024-09-04"}
 BOOKINGS = {"cal-api-version": "2024-08-13"}
 EVENT_TYPES = {"cal-api-version": "2024-06-14"}
+
 KEY_HELP = "Create a key under Cal.com → Settings → Developer → API keys and set CALCOM_API_KEY."
+ADDRESS_HELP = "Set CALCOM_BASE_URL to the address of Cal.com's API v2, without /v2: https://api.cal.com"
+EVENT_TYPE_HELP = (
+    "Set CALCOM_EVENT_TYPE_ID, or event_type in the business file, to the number in the event type's address at "
+    "Cal.com, https://app.cal.com/event-types/<number>, in the account of CALCOM_API_KEY."
+)
 
 TAKEN_TEXTS = (
     "already has booking at this time or is not available",
     "no_available_users_found_error",
+    "fixed_hosts_unavailable_for_booking",
+    "round_robin_host_unavailable_for_booking",
     "booking_conflict_error",
     "booking_seats_full_error",
     "can't be booked at the",
-    "booking a meeting in the past",
+    "book a meeting in the past",
 )
 """Cal.com sends no codes: these parts of its messages mean that the slot is not to be had."""
 
-Model = TypeVar("Model", bound=BaseModel)
+NO_ROUTE_TEXTS = ("Cannot GET ", "Cannot POST ")
+"""What the 404 of a wrong address says; others say what was not found."""
+
+LOOK_AROUND = timedelta(hours=12)
+"""How much later than expected a booking may end and still be found: its event type may have grown meanwhile."""
 
 LIVE_STATUSES = frozenset({BookingStatus.ACCEPTED, BookingStatus.PENDING})
+
+E_MAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
+
+Wire = TypeVar("Wire")
+
+
+def _or(empty: type[dict[str, Any]] | type[list[Any]] | type[str]) -> BeforeValidator:
+    """Cal.com sends null as readily as nothing at all."""
+    return BeforeValidator(lambda value: empty() if value is None else value)
+
+
+class _Me(BaseModel):
+    zone: Annotated[str, Field(alias="timeZone", min_length=1)]
 
 
 class _Slot(BaseModel):
@@ -43,40 +70,54 @@ class _Slot(BaseModel):
     end: AwareDatetime
 
 
-class _Slots(BaseModel):
-    data: dict[str, list[_Slot]]
-
-
 class _Field(BaseModel):
-    slug: str = ""
-    type: str = ""
-    required: bool = False
-    hidden: bool = False
+    slug: Annotated[str, _or(str)] = ""
+    type: Annotated[str, _or(str)] = ""
+    required: bool | None = False
 
 
 class _EventType(BaseModel):
-    id: int
     title: str
     length: Annotated[int, Field(alias="lengthInMinutes", gt=0)]
-    fields: Annotated[list[_Field], Field(alias="bookingFields", default_factory=list)]
+    fields: Annotated[list[_Field], _or(list), Field(alias="bookingFields")] = []
+    price: float | None = None
+    seats: dict[str, Any] | None = None
+    recurrence: dict[str, Any] | None = None
+    requires_code: Annotated[bool | None, Field(alias="requiresBookerEmailVerification")] = False
+
+    @property
+    def requires_email(self) -> bool:
+        return any(field.required and "email" in (field.slug, field.type) for field in self.fields)
+
+    @property
+    def obstacle(self) -> str:
+        """Why no phone call can book it once and for good, "" when one can."""
+        obstacles = {
+            "it has a price, and Cal.com gives callers no way to pay": bool(self.price),
+            # Of these Cal.com would book a repeated request twice.
+            "it has seats": bool(self.seats and "seatsPerTimeSlot" in self.seats),
+            "it recurs": bool(self.recurrence and not self.recurrence.get("disabled")),
+            "it has callers verify their e-mail with a code": bool(self.requires_code),
+        }
+        return ", and ".join(text for text, applies in obstacles.items() if applies)
 
 
 class _Host(BaseModel):
-    name: str = ""
+    name: Annotated[str, _or(str)] = ""
 
 
 class _Booking(BaseModel):
-    uid: str
+    uid: Annotated[str, Field(min_length=1)]
     status: BookingStatus
     start: AwareDatetime
     end: AwareDatetime
     location: str | None = None
-    hosts: Annotated[list[_Host], Field(default_factory=list)]
-    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    hosts: Annotated[list[_Host], _or(list)] = []
+    metadata: Annotated[dict[str, Any], _or(dict)] = {}
 
 
 class CalComCalendar:
-    """One Cal.com account. Refuses overlap by itself, except for round-robin, seated and recurring types."""
+    """One Cal.com account. Books no event type of which Cal.com would book a repeated request twice."""
 
     refuses_overlap = True
 
@@ -84,36 +125,54 @@ class CalComCalendar:
         self._client = client
 
     @classmethod
-    def connect(cls, base_url: str, *, api_key: str, timeout_secs: float = 8.0) -> CalComCalendar:
-        return cls(
-            ServiceClient(base_url, api_key=api_key, name="Cal.com", key_help=KEY_HELP, timeout_secs=timeout_secs)
+    def connect(
+        cls,
+        base_url: str,
+        *,
+        api_key: str,
+        timeout_secs: float = 8.0,
+        pauses_secs: Sequence[float] = READ_PAUSES_SECS,
+    ) -> CalComCalendar:
+        client = ServiceClient(
+            base_url,
+            api_key=api_key,
+            name="Cal.com",
+            key_help=KEY_HELP,
+            timeout_secs=timeout_secs,
+            pauses_secs=pauses_secs,
         )
+        return cls(client)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
     async def me(self) -> str:
         """Return the IANA zone of the key's owner; raises `CalendarRejected` when the key is refused."""
-        body = await self._get("/v2/me", {}, {})
-        return str(body["data"]["timeZone"])
+        return _parse(_Me, await self._get("/v2/me", {}, {})).zone
 
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
-        body = await self._get(f"/v2/event-types/{event_type_id}", {}, EVENT_TYPES)
-        found = _parse(_EventType, body["data"])
-        requires_email = any(field.required and "email" in (field.slug, field.type) for field in found.fields)
-        return EventType(event_type_id, found.title, timedelta(minutes=found.length), requires_email)
+        path = f"/v2/event-types/{_number(event_type_id)}"
+        found = _parse(_EventType, await self._get(path, {}, EVENT_TYPES, event_type_id))
+        if found.obstacle:
+            raise CalendarRejected(
+                f"Cal.com's event type {event_type_id}, {found.title!r}, cannot be booked by phone: {found.obstacle}. "
+                f"Change it at Cal.com, or choose another: {EVENT_TYPE_HELP}"
+            )
+        return EventType(event_type_id, found.title, timedelta(minutes=found.length), found.requires_email)
 
     async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
-        # Cal.com widens an `end` of exactly midnight UTC to the whole day, and has returned slots outside the
-        # range (calcom/cal.diy#24260): filter here.
+        if end <= start:
+            return []
         params = {
-            "eventTypeId": event_type_id,
+            "eventTypeId": _number(event_type_id),
             "start": _utc(start),
-            "end": _utc(end),
+            # Whole seconds, and never the midnight UTC that Cal.com takes for the end of the day it begins.
+            "end": _utc(end + timedelta(seconds=1)),
             "timeZone": "UTC",
             "format": "range",
         }
-        days = _parse(_Slots, await self._get("/v2/slots", params, SLOTS)).data
+        days = _parse(dict[str, list[_Slot]], await self._get("/v2/slots", params, SLOTS, event_type_id))
+        # Cal.com has returned slots outside the range (calcom/cal.diy#24260).
         slots = {Slot(slot.start, slot.end - slot.start) for day in days.values() for slot in day}
         return sorted(slot for slot in slots if start <= slot.start < end)
 
@@ -121,7 +180,7 @@ class CalComCalendar:
         self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str
     ) -> Booking:
         body = {
-            "eventTypeId": int(event_type.id),
+            "eventTypeId": int(_number(event_type.id)),
             "start": _utc(slot.start),
             "attendee": _attendee(attendee),
             # Cal.com has no Idempotency-Key header and does not filter by metadata, but returns it.
@@ -132,44 +191,66 @@ class CalComCalendar:
         try:
             answer = await self._client.post("/v2/bookings", body=body, headers=BOOKINGS)
         except Refusal as refusal:
-            if any(text in refusal.text for text in TAKEN_TEXTS):
-                raise SlotTaken(slot) from refusal
-            raise _rejected(refusal) from refusal
-        return _booking(answer["data"])
+            # `from None`, because the refusal may repeat what was sent.
+            if refusal.status == 409 or any(text in refusal.text for text in TAKEN_TEXTS):
+                raise SlotTaken(slot) from None
+            said = _without_personal_data(refusal.text, attendee, notes)
+            raise _rejected(Refusal(refusal.status, said), event_type.id) from None
+        return _booking(_data(answer, is_unclear=True), is_unclear=True)
 
     async def get(self, booking_uid: BookingUid) -> Booking | None:
         """Return one booking, None when Cal.com knows no such uid."""
+        path = f"/v2/bookings/{quote(booking_uid, safe='')}"
         try:
-            body = await self._client.get(f"/v2/bookings/{booking_uid}", params={}, headers=BOOKINGS)
+            body = await self._client.get(path, params={}, headers=BOOKINGS)
         except Refusal as refusal:
-            if refusal.status == 404:
+            if refusal.status == 404 and not refusal.text.startswith(NO_ROUTE_TEXTS):
                 return None
-            raise _rejected(refusal) from refusal
-        return _booking(body["data"])
+            raise _rejected(refusal) from None
+        return _booking(_data(body))
 
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
         params = {
-            "eventTypeIds": event_type_id,
+            "eventTypeIds": _number(event_type_id),
             "afterStart": _utc(slot.start - timedelta(seconds=1)),
-            "beforeEnd": _utc(slot.end + timedelta(seconds=1)),
+            "beforeEnd": _utc(slot.end + LOOK_AROUND),
+            # Ours is among the youngest, and so on the first page even where the filters are ignored
+            # (calcom/cal.diy#18010).
+            "sortCreated": "desc",
             "take": "100",
         }
-        body = await self._get("/v2/bookings", params, BOOKINGS)
-        for entry in body["data"]:
-            booking = _booking(entry)
-            if booking.idempotency_key == idempotency_key and booking.status in LIVE_STATUSES:
-                return booking
-        return None
+        entries = _parse(list[dict[str, Any]], await self._get("/v2/bookings", params, BOOKINGS, event_type_id))
+        # Others' bookings are not read any further: an odd one must not hide ours.
+        ours = [_booking(entry) for entry in entries if _is_marked(entry, idempotency_key)]
+        return next((booking for booking in ours if booking.status in LIVE_STATUSES), None)
 
-    async def _get(self, path: str, params: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+    async def _get(
+        self, path: str, params: Mapping[str, str], headers: Mapping[str, str], event_type_id: str = ""
+    ) -> Any:
         try:
-            return await self._client.get(path, params=params, headers=headers)
+            body = await self._client.get(path, params=params, headers=headers)
         except Refusal as refusal:
-            raise _rejected(refusal) from refusal
+            raise _rejected(refusal, event_type_id) from None
+        return _data(body)
 
 
-def _rejected(refusal: Refusal) -> CalendarRejected:
-    return CalendarRejected(f"Cal.com refused the request ({refusal.status}): {refusal.text or 'no reason given'}")
+def _rejected(refusal: Refusal, event_type_id: str = "") -> CalendarRejected:
+    """Say what was refused and the way out, as far as it is known."""
+    said = f"({refusal.status}): {refusal.text}" if refusal.text else f"({refusal.status})"
+    if refusal.status < 400 or refusal.text.startswith(NO_ROUTE_TEXTS):
+        return CalendarRejected(f"Cal.com's API v2 is not at this address {said}. {ADDRESS_HELP}")
+    if refusal.status == 403:
+        return CalendarRejected(f"Cal.com does not allow the key to do this {said}. {KEY_HELP}")
+    if refusal.status == 404 and event_type_id:
+        return CalendarRejected(f"Cal.com knows no event type {event_type_id} {said}. {EVENT_TYPE_HELP}")
+    about = f" about event type {event_type_id}" if event_type_id else ""
+    return CalendarRejected(f"Cal.com refused a request{about} {said}")
+
+
+def _number(event_type_id: EventTypeId) -> str:
+    if not (event_type_id.isascii() and event_type_id.isdigit()):
+        raise CalendarRejected(f"{event_type_id!r} is no event type of Cal.com: those are numbers. {EVENT_TYPE_HELP}")
+    return event_type_id
 
 
 def _attendee(attendee: Attendee) -> dict[str, str]:
@@ -181,28 +262,47 @@ def _attendee(attendee: Attendee) -> dict[str, str]:
     return wire
 
 
-def _booking(data: object) -> Booking:
-    found = _parse(_Booking, data)
+def _without_personal_data(text: str, attendee: Attendee, notes: str) -> str:
+    phone = attendee.phone or ""
+    for private in (notes, attendee.email, attendee.name, phone, phone.removeprefix("+")):
+        if private:
+            text = re.sub(rf"(?<!\w){re.escape(private)}(?!\w)", "…", text, flags=re.IGNORECASE)
+    return E_MAIL.sub("…", text)
+
+
+def _is_marked(entry: Mapping[str, Any], idempotency_key: str) -> bool:
+    metadata = entry.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("idem") == idempotency_key
+
+
+def _booking(data: object, *, is_unclear: bool = False) -> Booking:
+    found = _parse(_Booking, data, is_unclear=is_unclear)
     location = found.location or ""
     is_link = location.startswith(("http://", "https://"))
     return Booking(
         uid=BookingUid(found.uid),
         slot=Slot(found.start, found.end - found.start),
         status=found.status,
-        idempotency_key=str(found.metadata.get("idem", "")),
+        idempotency_key=str(found.metadata.get("idem") or ""),
         meeting_link=location if is_link else "",
         location="" if is_link else location,
         host_name=found.hosts[0].name if found.hosts else "",
     )
 
 
-def _parse(model: type[Model], data: object) -> Model:
+def _data(body: object, *, is_unclear: bool = False) -> object:
+    return _parse(dict[str, Any], body, is_unclear=is_unclear).get("data")
+
+
+def _parse(model: type[Wire], data: object, *, is_unclear: bool = False) -> Wire:
     try:
-        return model.model_validate(data)
+        return TypeAdapter(model).validate_python(data)
     except ValidationError as error:
         # `from None`: the cause holds the attendee's data.
-        fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False))
-        raise CalendarUnavailable(f"Cal.com answered in an unknown shape: {fields}", is_unclear=True) from None
+        fields = ", ".join(
+            ".".join(map(str, problem["loc"])) or "data" for problem in error.errors(include_input=False)
+        )
+        raise CalendarUnavailable(f"Cal.com answered in an unknown shape: {fields}", is_unclear=is_unclear) from None
 
 
 def _utc(moment: datetime) -> str:

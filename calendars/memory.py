@@ -27,7 +27,7 @@ class MemoryCalendar:
 
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
         if event_type_id != self._event_type.id:
-            raise CalendarRejected(f"there is no event type {event_type_id!r}")
+            raise CalendarRejected(f"there is no event type {event_type_id}: this calendar has {self._event_type.id}")
         return self._event_type
 
     async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
@@ -45,7 +45,8 @@ class MemoryCalendar:
         return booking
 
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
-        await self.event_type(event_type_id)
+        if event_type_id != self._event_type.id:
+            return None
         found = (b for b in self.bookings if b.slot == slot and b.idempotency_key == idempotency_key)
         return next(found, None)
 

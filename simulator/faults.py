@@ -112,6 +112,8 @@ def fault_middleware(
             case "rate_limited":
                 return rate_limited(request)
             case "slow":
+                # Read now: the work is done even if the client does not wait for its answer.
+                await request.read()
                 await asyncio.sleep(fault.seconds)
                 return await handler(request)
             case "drop_before":

@@ -142,10 +142,12 @@ async def _book(
     session: BookingSession, action: Action, event_type: EventType, wanted: BookAppointment, heard: Sequence[Utterance]
 ) -> Reply:
     offered = session.offered(action, wanted.slot)
-    if offered.slot not in session.agreed:
+    booked_for = session.booked_for.get(offered.slot)
+    if booked_for is None:
         read_back = f"That's {_a(event_type.title)} on {offered.say}, for {wanted.name}. Is that right?"
         session.require_confirmed(offered, read_back, name=wanted.name, heard=heard, zone=action.zone)
-        session.agreed.add(offered.slot)
+    elif booked_for.casefold() != wanted.name.casefold():
+        return Reply(Status.INVALID, hint="This slot is booked for another name already. Nothing was changed.")
     asked_email = getattr(wanted, "email", None)
     attendee = Attendee(
         name=wanted.name,
@@ -166,6 +168,7 @@ async def _book(
         appointment = await session.service.book(request)
     except SlotTaken as taken:
         return _taken(session, action, offered.slot, taken)
+    session.booked_for[offered.slot] = wanted.name
     return _booked(appointment, when=offered.say, texts=bool(request.texts.to))
 
 
@@ -182,7 +185,7 @@ def _texts(session: BookingSession, action: Action) -> BookingTexts:
 
 
 def _taken(session: BookingSession, action: Action, slot: Slot, taken: SlotTaken) -> Reply:
-    session.ledger.withdraw(slot)
+    session.ledger(action).withdraw(slot)
     if not taken.alternatives:
         return Reply(
             Status.TAKEN,

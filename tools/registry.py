@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,8 @@ from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from appointments.errors import SlotlineError
-from tools.replies import TRY_LATER, Reply, Status, reply_to_bad_arguments, reply_to_error
+from appointments.errors import PersonMustFix, SlotlineError
+from tools.replies import Reply, reply_to_bad_arguments, reply_to_error, reply_without_result
 from tools.session import Utterance
 
 if TYPE_CHECKING:
@@ -103,20 +104,22 @@ def _handler(
 async def answer(tool: Tool, arguments: Mapping[str, Any], heard: Sequence[Utterance]) -> Reply:
     """Run `tool` to an answer, whatever happens but cancellation."""
     try:
-        checked = tool.arguments.model_validate(dict(arguments))
+        checked = tool.arguments.model_validate(arguments)
         async with asyncio.timeout(tool.deadline_secs):
             return await tool.run(checked, heard)
     except ValidationError as error:
         return reply_to_bad_arguments(error)
     except SlotlineError as error:
-        log.warning("tool_refused", tool=tool.name, error=type(error).__name__, pii_error=str(error))
+        level = logging.ERROR if isinstance(error, PersonMustFix) else logging.WARNING
+        log.log(level, "tool_refused", tool=tool.name, error=type(error).__name__, pii_error=str(error))
         return reply_to_error(error)
     except TimeoutError:
         log.error("tool_timed_out", tool=tool.name, deadline_secs=tool.deadline_secs)
-        return Reply(Status.UNAVAILABLE, say=TRY_LATER, hint="It is not known whether anything was done.")
+        return reply_without_result(changes_something=not tool.is_cancellable)
     except Exception:
+        # The tool border: the caller must hear an answer.
         log.exception("tool_failed", tool=tool.name)
-        return Reply(Status.UNAVAILABLE, say=TRY_LATER, hint="Nothing was done. Do not try again.")
+        return reply_without_result(changes_something=not tool.is_cancellable)
 
 
 def _inlined(part: dict[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,17 @@ def reply_to_error(error: SlotlineError) -> Reply:
             return Reply(Status.REJECTED, say=TRY_LATER, hint="Nothing is booked. A person has been told to look.")
 
 
+def reply_without_result(*, changes_something: bool) -> Reply:
+    """Answer for a tool that came to no result; one that changes something may have done so all the same."""
+    if not changes_something:
+        return Reply(Status.UNAVAILABLE, say=TRY_LATER, hint="Nothing was found. Do not try again.")
+    return Reply(
+        Status.PENDING,
+        say="I'm sorry, it isn't certain yet whether that is booked. We will check it.",
+        hint="It is not known yet whether it is booked. Do not say that it is, and do not book it again.",
+    )
+
+
 def reply_to_bad_arguments(error: ValidationError) -> Reply:
     """Tell the model which arguments to mend, without repeating their values."""
     problems = "; ".join(

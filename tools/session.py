@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from appointments.errors import NotConfirmed, SlotNotOffered
+from appointments.errors import NotConfirmed
 from appointments.offer import OfferLedger, spoken_zone
 from appointments.spoken import mentions
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from appointments.ports import Clock
     from appointments.service import BookingService
 
-REFUSALS = ("no", "nope", "wait", "hold on", "stop", "not yet")
+HEDGES = frozenset({"uh", "um", "er", "oh", "ah", "sorry", "well", "actually", "hmm", "but"})
+"""What may stand before a refusal."""
+REFUSAL = re.compile(
+    r"(no|nope|nah|wait|hold on|stop|not|don't|never mind|cancel|(that's|it's|that is|it is) (not|wrong))\b"
+)
 """How an answer to a read-back begins when it is certainly not a yes."""
 
 
@@ -46,10 +51,9 @@ class BookingSession:
     """The template of the text for a booking that nobody could confirm."""
     sms_failed: str
     """The template of the text for a booking that failed after the caller was told to wait."""
-    ledger: OfferLedger = field(default_factory=OfferLedger)
-    agreed: set[Slot] = field(default_factory=set)
-    """What the caller said yes to: a booking of it may be asked about again without another read-back."""
-    _offered_by: dict[str, str] = field(default_factory=dict)
+    booked_for: dict[Slot, str] = field(default_factory=dict)
+    """The name under which each slot was booked in this call, or may have been."""
+    _ledgers: dict[str, OfferLedger] = field(default_factory=dict)
     goodbye: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the agent has decided to end the call."""
 
@@ -57,46 +61,57 @@ class BookingSession:
     def actions(self) -> Sequence[Action]:
         return self.business.actions
 
+    def ledger(self, action: Action) -> OfferLedger:
+        """Return what was offered for `action`; its keys are no other action's."""
+        if action.name not in self._ledgers:
+            self._ledgers[action.name] = OfferLedger(letter=chr(ord("a") + len(self._ledgers)))
+        return self._ledgers[action.name]
+
     def offer(self, action: Action, slots: Sequence[Slot]) -> Sequence[OfferedSlot]:
         """Put `slots` in the ledger as bookable by `action` and return them with their keys."""
         offered: list[OfferedSlot] = []
         for slot in slots:
             zone_words = spoken_zone(action, self.business, slot.start)
-            offered += self.ledger.add([slot], action.zone, spoken_zone=zone_words)
-        self._offered_by.update({slot.key: action.name for slot in offered})
+            offered += self.ledger(action).add([slot], action.zone, spoken_zone=zone_words)
         return offered
 
     def offered(self, action: Action, key: str) -> OfferedSlot:
         """Return what was offered under `key`; raises `SlotNotOffered` for a key of another action or none."""
-        offered = self.ledger.slot(key)
-        if self._offered_by[offered.key] != action.name:
-            raise SlotNotOffered(key)
-        return offered
+        return self.ledger(action).slot(key)
 
     def require_confirmed(
         self, offered: OfferedSlot, read_back: str, *, name: str, zone: ZoneInfo, heard: Sequence[Utterance]
     ) -> None:
-        """Check that the caller heard the slot and the name read back, and answered.
+        """Check that the caller heard the slot and the name read back, and agreed.
+
+        What counts is the last thing the agent said about any slot: it must name this one, no other, and the name.
 
         Raises:
             NotConfirmed: carries `read_back`, what must be said first.
         """
-        others = [other.slot for other in self.ledger if other.slot != offered.slot]
-        for position, turn in enumerate(heard):
-            is_read_back = (
-                turn.is_agent
-                and name.casefold() in turn.text.casefold()
-                and mentions(turn.text, offered.slot, zone)
-                and not any(mentions(turn.text, other, zone) for other in others)
-            )
-            if is_read_back and _agreed(heard[position + 1 :]):
-                return
+        every = {other.slot for ledger in self._ledgers.values() for other in ledger} | {offered.slot}
+        for position in reversed(range(len(heard))):
+            turn = heard[position]
+            named = {slot for slot in every if turn.is_agent and mentions(turn.text, slot, zone)}
+            if named:
+                if named == {offered.slot} and _names(turn.text, name) and _agreed(heard[position + 1 :]):
+                    return
+                break
         raise NotConfirmed(read_back)
 
 
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
+
+
 def _agreed(since: Sequence[Utterance]) -> bool:
-    answers = [turn.text for turn in since if not turn.is_agent and turn.text.strip()]
-    if not answers:
-        return False
-    words = answers[-1].casefold().replace(",", " ").replace(".", " ").split()
-    return not any(words[: len(refusal.split())] == refusal.split() for refusal in REFUSALS)
+    answers = [words for turn in since if not turn.is_agent and (words := _words(turn.text))]
+    return bool(answers) and not any(REFUSAL.match(" ".join(words)) for words in answers)
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of an answer without what hedges it."""
+    words = re.findall(r"[a-z0-9']+", text.casefold().replace("\u2019", "'"))
+    while words and words[0] in HEDGES:
+        words = words[1:]
+    return words

@@ -25,7 +25,7 @@ END_SECS = 10
 @contextlib.contextmanager
 def simulator(*flags: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Run the process and yield it with what it says once it is ready."""
-    process = subprocess.Popen(  # noqa: S603 -- our own module, with flags of this file
+    process = subprocess.Popen(
         [sys.executable, "-m", "simulator", *flags],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -128,7 +128,7 @@ class Twilio:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_SECS):
-        while not is_so():  # noqa: ASYNC110 -- neither the server nor the log announces it by an event
+        while not is_so():
             await asyncio.sleep(0.01)
 
 

@@ -1,0 +1,299 @@
+"""Spoken turns through the real aggregators: what becomes of noise, interruptions and cut-off calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pipecat.frames.frames import (
+    InterruptionFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.pipeline.worker import PipelineParams
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from agent import conversation as module
+from agent import watchdog
+from agent.conversation import Conversation
+from agent.phrases import NOBODY_THERE, ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, STILL_THERE
+from agent.transcript import Transcript
+from tests.worker import CALLER, Answer, House, ScriptedModel, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+PATIENCE_SECS = 5
+FIND = ("find_slots", "{}")
+
+
+@dataclass(slots=True)
+class RecordingMouth:
+    """Keeps what it is told to say."""
+
+    said: list[str] = field(default_factory=list)
+    is_interrupted: bool = False
+
+    async def say(self, text: str) -> bool:
+        self.said.append(text)
+        return True
+
+    async def finish(self) -> bool:
+        return not self.is_interrupted
+
+
+class Call:
+    """A conversation whose caller is frames: speech starts, words come, speech stops."""
+
+    def __init__(self, house: House, **params: Any) -> None:
+        self.house = house
+        self.mouth = RecordingMouth()
+        self.transcript = Transcript(house.worker.business.number)  # type: ignore[arg-type]
+        self.outcomes: list[str] = []
+        self.tools: list[str] = []
+        self._params = params
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Call]:
+        worker = self.house.worker
+        session = await worker.session("CA1", CALLER)
+        instructions = worker.instructions(session.caller, is_recorded=False)
+        llm = worker.speech.llm(instructions)
+
+        async def before_stop(outcome: str) -> None:
+            self.outcomes.append(outcome)
+
+        strategies = UserTurnStrategies(
+            start=[VADUserTurnStartStrategy()], stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.05)]
+        )
+        params: dict[str, Any] = {"user_turn_stop_timeout": 0.3, "empty_user_turn": None, **self._params}
+        self.conversation = Conversation(
+            session=session,
+            event_types=worker.event_types,
+            instructions=instructions,
+            llm=llm,
+            mouth=self.mouth,
+            transcript=self.transcript,
+            user_params=LLMUserAggregatorParams(user_turn_strategies=strategies, **params),
+            before_stop=before_stop,
+            on_tool=self.tools.append,
+        )
+        dog = self.conversation.watchdog
+        running = asyncio.create_task(
+            self.conversation.run(
+                [self.conversation.user, llm, dog, self.conversation.assistant], params=PipelineParams(), max_secs=60
+            )
+        )
+        await self.conversation.started.wait()
+        try:
+            yield self
+        finally:
+            if not running.done():
+                await self.conversation.end("")
+            async with asyncio.timeout(PATIENCE_SECS):
+                await running
+
+    async def speaks(self, words: str = "") -> None:
+        await self.conversation.queue(VADUserStartedSpeakingFrame())
+        if words:
+            await self.conversation.queue(TranscriptionFrame(words, "caller", "2026-12-01T14:00:00Z", finalized=True))
+        await self.conversation.queue(VADUserStoppedSpeakingFrame())
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECS):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+    async def is_quiet(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECS):
+            await self.conversation.watchdog.quiet.wait()
+
+
+def scripted(*answers: Answer) -> ScriptedModel:
+    return ScriptedModel(list(answers))
+
+
+async def test_spoken_words_are_answered(tmp_path: Path) -> None:
+    async with open_house(tmp_path, model=scripted(Answer("Which day?"))) as house, Call(house).running() as call:
+        await call.speaks("An appointment, please.")
+
+        await call.until(lambda: len(call.transcript.turns) == 2)
+
+        assert [(turn.who, turn.text) for turn in call.transcript.turns] == [
+            ("caller", "An appointment, please."),
+            ("agent", "Which day?"),
+        ]
+
+
+async def test_noise_is_asked_about_once_and_owed_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "FILLER_SECS", 0.1)
+    monkeypatch.setattr(watchdog, "STILL_WORKING_SECS", 0.2)
+    monkeypatch.setattr(watchdog, "GIVE_UP_SECS", 0.3)
+    model = scripted(Answer("Which day?"))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        before = len(call.mouth.said)
+        await call.speaks()
+        await call.until(lambda: len(call.mouth.said) > before)
+
+        await call.is_quiet()
+
+        assert call.mouth.said[before:] == [SAY_AGAIN]
+        assert model.requests == []
+        assert call.outcomes == []
+
+
+async def test_a_search_that_is_spoken_over_is_over(tmp_path: Path) -> None:
+    model = scripted(Answer(calls=(FIND,)), Answer("We are on Harbor Street."))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        await house.break_down("calcom", "slots", "slow", seconds=3)
+        await call.speaks("An appointment, please.")
+        await call.until(lambda: bool(call.tools))
+
+        await call.speaks("Wait, where are you?")
+        await call.until(lambda: any("Harbor" in turn.text for turn in call.transcript.turns))
+
+        await call.is_quiet()
+        assert [turn.text for turn in call.transcript.turns if turn.who == "tool"] == []
+
+
+async def test_a_caller_who_says_nothing_is_asked_twice_and_then_told_goodbye(tmp_path: Path) -> None:
+    async with (
+        open_house(tmp_path, model=scripted(Answer("Hello?"))) as house,
+        Call(house, user_idle_timeout=0.05).running() as call,
+    ):
+        for _ in range(3):
+            await call.conversation._on_caller_idle(None)
+
+        await call.until(lambda: bool(call.outcomes))
+
+        assert call.mouth.said[1:] == [STILL_THERE, STILL_THERE, NOBODY_THERE]
+        assert call.outcomes == ["nobody_there"]
+
+
+async def test_words_count_the_nudges_anew(tmp_path: Path) -> None:
+    async with open_house(tmp_path, model=scripted(Answer("Which day?"))) as house, Call(house).running() as call:
+        for _ in range(2):
+            await call.conversation._on_caller_idle(None)
+        await call.speaks("I'm here.")
+        await call.until(lambda: any(turn.who == "agent" for turn in call.transcript.turns))
+
+        await call.conversation._on_caller_idle(None)
+
+        assert call.mouth.said[1:] == [STILL_THERE] * 3
+        assert call.outcomes == []
+
+
+async def test_a_goodbye_that_is_spoken_over_does_not_end_the_call(tmp_path: Path) -> None:
+    model = scripted(Answer("Goodbye.", calls=(("end_call", "{}"),)), Answer("Of course."))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        call.mouth.is_interrupted = True
+        await call.speaks("That's all.")
+        await call.until(lambda: call.tools == ["end_call"])
+        await call.until(lambda: not call.conversation.session.goodbye.is_set())
+
+        await call.speaks("Oh, one more thing.")
+        await call.until(lambda: any("Of course" in turn.text for turn in call.transcript.turns))
+
+        assert call.outcomes == []
+
+
+async def test_a_second_goodbye_ends_it(tmp_path: Path) -> None:
+    model = scripted(Answer("Goodbye.", calls=(("end_call", "{}"),)))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        call.mouth.is_interrupted = True
+        await call.speaks("That's all.")
+        await call.until(lambda: call.tools == ["end_call"])
+        await call.until(lambda: not call.conversation.session.goodbye.is_set())
+        call.mouth.is_interrupted = False
+
+        await call.speaks("No, really.")
+        await call.until(lambda: bool(call.outcomes))
+
+        assert call.outcomes == ["completed"]
+
+
+async def test_a_call_is_ended_only_once(tmp_path: Path) -> None:
+    async with open_house(tmp_path, model=scripted(Answer("Hello?"))) as house, Call(house).running() as call:
+        await call.conversation.end(OUT_OF_ORDER)
+        await call.conversation.end(NOBODY_THERE, outcome="nobody_there")
+
+        await call.until(lambda: bool(call.outcomes))
+
+        assert call.mouth.said[1:] == [OUT_OF_ORDER]
+        assert call.outcomes == ["failed"]
+
+
+async def test_a_caller_who_leaves_during_the_goodbye_ends_the_call_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VAD_IDLE_SECS", -0.2)
+    async with open_house(tmp_path, model=scripted(Answer("Hello?"))) as house, Call(house).running() as call:
+        await asyncio.gather(call.conversation.end(OUT_OF_ORDER), call.conversation.caller_left())
+
+        await call.until(lambda: bool(call.outcomes))
+
+    assert call.outcomes == ["failed"]
+
+
+async def test_a_late_answer_is_bridged_with_speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "FILLER_SECS", 0.05)
+    model = scripted(Answer(calls=(FIND,)), Answer("Which one?"))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        await house.break_down("calcom", "slots", "slow", seconds=0.3)
+        await call.speaks("An appointment, please.")
+
+        await call.until(lambda: any("Which one" in turn.text for turn in call.transcript.turns))
+
+        assert call.mouth.said[1:] == [ONE_MOMENT]
+        assert [turn.text for turn in call.transcript.turns if turn.who == "agent"] == [ONE_MOMENT, "Which one?"]
+
+
+async def test_what_was_heard_is_told_apart_by_who_said_it(tmp_path: Path) -> None:
+    model = scripted(Answer(calls=(FIND,)), Answer("Which one?"), Answer("All right."))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        await call.speaks("An appointment, please.")
+        await call.until(lambda: any("Which one" in turn.text for turn in call.transcript.turns))
+        await call.speaks("The first.")
+        await call.until(lambda: any("All right" in turn.text for turn in call.transcript.turns))
+
+        heard = [(each.is_agent, each.text) for each in call.conversation.heard()]
+
+        assert heard == [
+            (False, "An appointment, please."),
+            (True, "Which one?"),
+            (False, "The first."),
+            (True, "All right."),
+        ]
+
+
+async def test_an_interruption_without_words_does_not_stop_the_conversation(tmp_path: Path) -> None:
+    model = scripted(Answer("Which day?"))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        await call.conversation.queue(InterruptionFrame())
+
+        await call.speaks("Thursday.")
+        await call.until(lambda: any("Which day" in turn.text for turn in call.transcript.turns))
+
+        await call.is_quiet()
+
+
+async def test_a_call_that_is_cancelled_from_outside_ends(tmp_path: Path) -> None:
+    async with open_house(tmp_path, model=scripted(Answer("Hello?"))) as house:
+        call = Call(house)
+        async with call.running():
+            (running,) = [each for each in asyncio.all_tasks() if "Conversation.run" in repr(each.get_coro())]
+
+            running.cancel()
+            await asyncio.wait({running}, timeout=PATIENCE_SECS)
+
+            assert running.done()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running

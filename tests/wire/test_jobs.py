@@ -1,0 +1,158 @@
+"""What a worker does beside its calls."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import structlog
+
+from agent import jobs as module
+from agent.jobs import Jobs, TwilioSender
+from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear
+from telephony.messages import Messages
+from telephony.rest import TwilioRest
+from tests.stand_ins import StandIn, serving_twilio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FROM, TO = "+14155550100", "+14155550123"
+BODY = "You're booked."
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def twilio() -> AsyncIterator[StandIn]:
+    async with serving_twilio() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def sender(twilio: StandIn) -> AsyncIterator[TwilioSender]:
+    keys = twilio.credentials
+    rest = TwilioRest(
+        account_sid=keys.twilio_account_sid,
+        username=keys.twilio_api_key_sid,
+        password=keys.twilio_api_key_secret,
+        base_url=twilio.url,
+        timeout=timedelta(seconds=5),
+    )
+    yield TwilioSender(Messages(rest, from_=FROM, status_callback_base="http://127.0.0.1:9"))
+    await rest.aclose()
+
+
+async def test_sends_a_text(twilio: StandIn, sender: TwilioSender) -> None:
+    message_sid = await sender.send(to=TO, body=BODY, outbox_id="o1")
+
+    (message,) = (await twilio.state())["messages"]
+    assert (message["sid"], message["to"], message["body"]) == (message_sid, TO, BODY)
+
+
+async def test_a_number_that_can_never_be_texted_is_refused(sender: TwilioSender) -> None:
+    with pytest.raises(MessageRefused) as refused:
+        # Twilio's magic number for an impossible one.
+        await sender.send(to="+15005550001", body=BODY, outbox_id="o1")
+
+    assert refused.value.code == 21211
+    assert not refused.value.is_opt_out
+
+
+async def test_a_receiver_who_said_stop_is_an_opt_out(sender: TwilioSender) -> None:
+    with pytest.raises(MessageRefused) as refused:
+        await sender.send(to="+15005550004", body=BODY, outbox_id="o1")
+
+    assert refused.value.code == 21610
+    assert refused.value.is_opt_out
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before", "error_500"])
+async def test_a_text_that_may_be_out_is_unclear(twilio: StandIn, sender: TwilioSender, kind: str) -> None:
+    await twilio.break_down("messages", kind)
+
+    with pytest.raises(MessageUnclear):
+        await sender.send(to=TO, body=BODY, outbox_id="o1")
+
+
+async def test_a_text_that_has_to_wait_is_deferred_by_what_twilio_says(twilio: StandIn, sender: TwilioSender) -> None:
+    await twilio.break_down("messages", "rate_limited", seconds=3)
+
+    with pytest.raises(MessageDeferred) as deferred:
+        await sender.send(to=TO, body=BODY, outbox_id="o1")
+
+    assert deferred.value.retry_after_secs > 0
+
+
+async def test_finds_the_text_whose_answer_was_lost(twilio: StandIn, sender: TwilioSender) -> None:
+    await twilio.break_down("messages", "drop_after")
+    with pytest.raises(MessageUnclear):
+        await sender.send(to=TO, body=BODY, outbox_id="o1")
+
+    found = await sender.find(to=TO, body=BODY, since=LONG_AGO)
+    other = await sender.find(to=TO, body="Another.", since=LONG_AGO)
+
+    assert (found, other) == ((await twilio.state())["messages"][0]["sid"], None)
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "error_500", "rate_limited"])
+async def test_a_look_up_that_fails_says_nothing_about_the_text(
+    twilio: StandIn, sender: TwilioSender, kind: str
+) -> None:
+    await twilio.break_down("messages", kind, times=9)
+
+    with pytest.raises(MessageDeferred):
+        await sender.find(to=TO, body=BODY, since=LONG_AGO)
+
+
+class Service:
+    """Settles, or crashes at first."""
+
+    def __init__(self, *, crashes: int = 0) -> None:
+        self._crashes = crashes
+        self.settled = asyncio.Event()
+
+    async def settle_unfinished(self) -> None:
+        if self._crashes:
+            self._crashes -= 1
+            raise RuntimeError("boom")
+        self.settled.set()
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self.is_running = asyncio.Event()
+        self.has_ended = False
+
+    async def run(self) -> None:
+        self.is_running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.has_ended = True
+
+
+def jobs(service: Service, outbox: Outbox) -> Jobs:
+    return Jobs(cast("Any", service), cast("Any", outbox))
+
+
+async def test_settles_at_once_and_runs_the_outbox_until_closed() -> None:
+    service, outbox = Service(), Outbox()
+
+    async with asyncio.timeout(5), jobs(service, outbox):
+        await service.settled.wait()
+        await outbox.is_running.wait()
+
+    assert outbox.has_ended
+
+
+async def test_settling_goes_on_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SETTLE_EVERY_SECS", 0)
+    service = Service(crashes=2)
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(5), jobs(service, Outbox()):
+            await service.settled.wait()
+
+    assert [each["event"] for each in logs] == ["settling_failed"] * 2

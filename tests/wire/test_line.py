@@ -1,0 +1,271 @@
+"""Which calls are taken, and what follows a stream."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+import structlog
+
+from agent import line as module
+from agent.line import BROKEN, BUSY, Line
+from appointments.model import CallSid, PhoneNumber
+from telephony.routes import IncomingCall
+from telephony.tokens import StreamTokens
+from tests.worker import CALLER, House, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agent.bootstrap import Worker
+
+CALLED = "+14155550100"
+FALLBACK = PhoneNumber("+14155550199")
+
+
+class Phone:
+    """A line, and calls that ring on it."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.tokens = StreamTokens(worker.token_secret, clock=lambda: datetime.now(UTC))
+        self.line = Line(worker, self.tokens)
+
+    async def ring(self, call_sid: str | None = None, *, caller: str = CALLER) -> tuple[str, ET.Element]:
+        call_sid = call_sid or f"CA{uuid4().hex}"
+        answer = await self.line.ringing(IncomingCall(call_sid, caller, CALLED, {}))
+        return call_sid, parsed(answer)
+
+    async def ends(self, call_sid: str, outcome: str = "completed") -> None:
+        await self.worker.store.end_call(CallSid(call_sid), outcome=outcome, at=datetime.now(UTC))
+
+    async def after_stream(self, call_sid: str, status: str = "in-progress") -> ET.Element:
+        return parsed(await self.line.stream_ended(call_sid, {"CallSid": call_sid, "CallStatus": status}))
+
+
+def parsed(twiml: str) -> ET.Element:
+    return ET.fromstring(twiml)  # noqa: S314 -- our own answer
+
+
+def is_answered(twiml: ET.Element) -> bool:
+    return twiml.find("Connect/Stream") is not None
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def phone(house: House) -> Phone:
+    return Phone(house.worker)
+
+
+async def test_a_call_is_answered_with_a_stream_of_its_own(phone: Phone) -> None:
+    call_sid, twiml = await phone.ring()
+
+    stream = twiml.find("Connect/Stream")
+    assert stream is not None
+    parameters = {each.attrib["name"]: each.attrib["value"] for each in stream}
+    assert stream.attrib["url"] == "ws://127.0.0.1:8080/twilio/media"
+    assert twiml.find("Connect").attrib["action"] == "http://127.0.0.1:8080/twilio/connect-done"  # type: ignore[union-attr]
+    assert (parameters["caller"], parameters["called"]) == (CALLER, CALLED)
+    assert parameters["token"]
+    assert await phone.worker.store.call(CallSid(call_sid)) is not None
+
+
+async def test_the_third_call_of_a_caller_is_refused(phone: Phone) -> None:
+    answers = [(await phone.ring())[1] for _ in range(3)]
+
+    assert [is_answered(twiml) for twiml in answers] == [True, True, False]
+    assert answers[2].findtext("Say") == BUSY
+    assert answers[2].find("Hangup") is not None
+
+
+async def test_a_refused_call_takes_no_place(phone: Phone) -> None:
+    first, _ = await phone.ring()
+    await phone.ring()
+    refused, _ = await phone.ring()
+
+    await phone.ends(first)
+
+    assert await phone.worker.store.call(CallSid(refused)) is None
+    assert is_answered((await phone.ring())[1])
+
+
+async def test_the_same_call_told_twice_counts_once(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+
+    _, again = await phone.ring(call_sid)
+    _, second = await phone.ring()
+
+    assert is_answered(again)
+    assert is_answered(second)
+
+
+async def test_the_second_call_told_twice_is_answered_twice(phone: Phone) -> None:
+    await phone.ring()
+    call_sid, _ = await phone.ring()
+
+    assert is_answered((await phone.ring(call_sid))[1])
+
+
+async def test_ended_and_forgotten_calls_do_not_count(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+    await phone.ends(call_sid)
+    long_ago = datetime.now(UTC) - timedelta(seconds=phone.worker.settings.max_call_secs + 61)
+    await phone.worker.store.begin_call(CallSid("CAold"), caller=CALLER, called=CALLED, at=long_ago)
+    await phone.ring()
+
+    assert is_answered((await phone.ring())[1])
+
+
+async def test_callers_who_withhold_their_number_do_not_count_as_one(phone: Phone) -> None:
+    answers = [(await phone.ring(caller=""))[1] for _ in range(4)]
+
+    assert all(is_answered(twiml) for twiml in answers)
+
+
+async def test_the_free_slots_are_fetched_while_it_rings(phone: Phone, house: House) -> None:
+    await phone.ring()
+    await house.break_down("calcom", "slots", "error_500", times=9)
+    action = phone.worker.business.actions[0]
+    now = phone.worker.clock()
+
+    free = await phone.worker.service.free_slots(action, start=now, end=now + timedelta(days=3))
+
+    assert len(free) == 3
+
+
+async def test_a_token_lets_in_once(phone: Phone) -> None:
+    expires = datetime.now(UTC) + timedelta(minutes=2)
+
+    assert [await phone.line.use_token("t1", expires) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("outcome", ["completed", "caller_hung_up", "nobody_there", "out_of_time", "failed"])
+async def test_a_call_that_ended_as_it_should_is_hung_up(phone: Phone, outcome: str) -> None:
+    call_sid, _ = await phone.ring()
+    await phone.ends(call_sid, outcome)
+
+    twiml = await phone.after_stream(call_sid)
+
+    assert [each.tag for each in twiml] == ["Hangup"]
+
+
+@pytest.mark.parametrize("outcome", [None, "crashed"], ids=["the worker died", "the call crashed"])
+async def test_a_call_that_broke_off_goes_on_at_the_fallback_number(phone: Phone, outcome: str | None) -> None:
+    phone.worker.business = replace(phone.worker.business, fallback_number=FALLBACK)
+    call_sid, _ = await phone.ring()
+    if outcome:
+        await phone.ends(call_sid, outcome)
+
+    twiml = await phone.after_stream(call_sid)
+
+    assert twiml.findtext("Say") == BROKEN
+    assert twiml.findtext("Dial/Number") == FALLBACK
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert record is not None
+    assert record.outcome in ("broken_off", "crashed")
+
+
+async def test_without_a_fallback_number_it_is_an_apology_and_a_hang_up(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+
+    twiml = await phone.after_stream(call_sid)
+
+    assert [each.tag for each in twiml] == ["Say", "Hangup"]
+
+
+async def test_a_call_nobody_knows_is_not_left_in_silence(phone: Phone) -> None:
+    twiml = await phone.after_stream(f"CA{uuid4().hex}")
+
+    assert twiml.findtext("Say") == BROKEN
+
+
+async def test_a_caller_who_hung_up_first_is_no_broken_call(phone: Phone) -> None:
+    # Twilio asks what follows at once; the worker is still settling the caller's last words.
+    call_sid, _ = await phone.ring()
+
+    with structlog.testing.capture_logs() as logs:
+        await phone.after_stream(call_sid, status="completed")
+
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert record is not None
+    assert record.outcome != "broken_off"
+    assert [each for each in logs if each["log_level"] == "error"] == []
+
+
+@pytest.mark.parametrize("status", ["completed", "busy", "failed", "no-answer", "canceled"])
+async def test_a_call_that_twilio_says_is_over_is_over(phone: Phone, status: str) -> None:
+    call_sid, _ = await phone.ring()
+
+    await phone.line.call_status({"CallSid": call_sid, "CallStatus": status})
+
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert record is not None
+    assert record.ended_at is not None
+
+
+async def test_a_call_that_is_under_way_stays_open(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+
+    await phone.line.call_status({"CallSid": call_sid, "CallStatus": "in-progress"})
+
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert record is not None
+    assert record.ended_at is None
+
+
+async def test_the_first_word_about_a_calls_end_counts(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+    await phone.ends(call_sid, "completed")
+
+    await phone.line.call_status({"CallSid": call_sid, "CallStatus": "completed"})
+
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert record is not None
+    assert record.outcome == "completed"
+
+
+async def test_stop_ends_texting_and_start_begins_it_again(phone: Phone) -> None:
+    can_text = [(await phone.worker.session("CA1", CALLER)).can_text]
+    for word in ("STOP", "HELP", "START"):
+        await phone.line.text_received(CALLER, word, word)
+        can_text.append((await phone.worker.session("CA1", CALLER)).can_text)
+
+    assert can_text == [True, False, False, True]
+
+
+@pytest.mark.parametrize("caller", ["", "anonymous", "+442071838750", "+18005550123", "12345"])
+async def test_only_numbers_that_take_texts_are_texted(phone: Phone, caller: str) -> None:
+    assert not (await phone.worker.session("CA1", caller)).can_text
+
+
+async def test_what_a_text_says_is_logged_as_personal(phone: Phone) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await phone.line.text_received(CALLER, "my secret", None)
+        await phone.ring()
+
+    open_facts = [{key: fact for key, fact in each.items() if not key.startswith("pii_")} for each in logs]
+    assert "my secret" not in str(open_facts)
+    assert CALLER not in str(open_facts)
+
+
+async def test_a_call_that_crashes_does_not_take_the_server_with_it(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(module, "run_call", crash)
+    with structlog.testing.capture_logs() as logs:
+        await phone.line.connected(None, None)  # type: ignore[arg-type]
+
+    assert [each["event"] for each in logs] == ["call_failed"]
