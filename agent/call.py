@@ -37,11 +37,19 @@ class PhoneMouth:
     def __init__(self, player: PhrasePlayer, serializer: MediaStreamSerializer) -> None:
         self._player = player
         self._serializer = serializer
+        self._is_caller_gone = False
+
+    def caller_is_gone(self) -> None:
+        """Wait for nothing any more: nobody hears it."""
+        self._is_caller_gone = True
+        self._serializer.discard_marks()
 
     async def say(self, text: str) -> bool:
         return await self._player.say(text)
 
     async def finish(self) -> bool:
+        if self._is_caller_gone:
+            return True
         frame, played = self._serializer.mark("finish")
         await self._player.push_frame(frame)
         try:
@@ -100,6 +108,7 @@ class _PhoneCall:
         transport = _transport(websocket, serializer)
         stt, llm, tts = speech.stt(), speech.llm(instructions), speech.tts(instructions)
         player = PhrasePlayer(worker.phrase_book)
+        mouth = PhoneMouth(player, serializer)
 
         async def before_stop(outcome: str) -> None:
             # Twilio asks what follows the stream as soon as it is closed: the answer must be there by then.
@@ -112,7 +121,7 @@ class _PhoneCall:
             event_types=worker.event_types,
             instructions=instructions,
             llm=llm,
-            mouth=PhoneMouth(player, serializer),
+            mouth=mouth,
             transcript=transcript,
             user_params=LLMUserAggregatorParams(
                 vad_analyzer=await speech.vad(),
@@ -139,14 +148,18 @@ class _PhoneCall:
         call = cls(worker, start, conversation, pipeline)
 
         async def on_disconnected(*_: Any) -> None:
-            serializer.discard_marks()
+            mouth.caller_is_gone()
             await conversation.caller_left()
 
         async def on_not_transcribed(*_: Any) -> None:
             await conversation.watchdog.not_heard(is_failure=True)
 
+        async def on_not_spoken(*_: Any) -> None:
+            await conversation.watchdog.voice_failed()
+
         transport.add_event_handler("on_client_disconnected", on_disconnected)
         stt.add_event_handler("on_error", on_not_transcribed)
+        tts.add_event_handler("on_error", on_not_spoken)
         return call
 
     async def run(self, max_secs: float) -> None:

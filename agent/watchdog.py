@@ -68,6 +68,7 @@ class DeadAirWatchdog(FrameProcessor):
         self._is_answering = False
         self._has_content = False
         self._has_spoken = False
+        self._unspoken = 0
         self._is_turn_open = False
         self._is_bot_speaking = False
         self._failures = 0
@@ -104,6 +105,13 @@ class DeadAirWatchdog(FrameProcessor):
     async def cleanup(self) -> None:
         self._disarm()
         await super().cleanup()  # type: ignore[no-untyped-call]
+
+    async def voice_failed(self) -> None:
+        """The speech service could not say a sentence; a second one without a sound between them is too much."""
+        self._unspoken += 1
+        if self._unspoken >= MOST_FAILURES and not self._is_off:
+            self.switch_off()
+            await self._give_up(phrases.OUT_OF_ORDER)
 
     async def not_heard(self, *, is_failure: bool) -> None:
         """No words came of what the caller said. `is_failure` claims that hearing failed, not that it was noise."""
@@ -173,7 +181,7 @@ class DeadAirWatchdog(FrameProcessor):
 
     def _answered(self) -> None:
         self._has_content = self._has_spoken = True
-        self._failures = self._unheard = 0
+        self._failures = self._unheard = self._unspoken = 0
         self._owes = False
         self._disarm()
 

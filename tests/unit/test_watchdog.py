@@ -577,3 +577,26 @@ async def test_frames_pass_it_in_order(watched: Watched) -> None:
     await watched._bottom.until(frames[-1])
 
     assert [each for each in watched._bottom.seen if each in {frame.id for frame in frames}] == [f.id for f in frames]
+
+
+async def test_a_voice_that_fails_twice_in_a_row_ends_the_call_with_an_apology(watched: Watched) -> None:
+    await watched.turn_ends()
+    await watched.see(LLMFullResponseStartFrame())
+
+    await watched.dog.voice_failed()
+    after_one = list(watched.did)
+    await watched.dog.voice_failed()
+
+    assert after_one == []
+    assert watched.did == [f"gives up: {OUT_OF_ORDER}"]
+
+
+async def test_a_voice_that_recovers_has_not_failed_twice_in_a_row(watched: Watched) -> None:
+    await watched.turn_ends()
+    await watched.see(LLMFullResponseStartFrame())
+
+    await watched.dog.voice_failed()
+    await watched.see(audio())
+    await watched.dog.voice_failed()
+
+    assert watched.did == []
