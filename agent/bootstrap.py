@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import openai
 import structlog
@@ -55,7 +56,6 @@ class Worker:
     business: Business
     clock: Clock
     store: Store
-    calendar: CalComCalendar
     service: BookingService
     speech: Speech
     phrase_book: PhraseBook
@@ -112,20 +112,31 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         CalendarRejected: the calendar refuses the key or the event type.
         CalendarUnavailable: the calendar cannot be reached, so nothing is known of what can be booked.
     """
-    business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
-    if countries := tuple(settings.sms_countries.upper().replace(",", " ").split()):
-        business = replace(business, sms_countries=countries)
+    business = _business(settings)
     prompts = load_prompt_set()
     check_tool_names(prompts.prompt, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    clock = settings.clock(business.zone)
+    async with AsyncExitStack() as closing:
+        worker = await _connect(settings, business, prompts, closing)
+        worker.speech.prepare()
+        async with worker.jobs:
+            yield worker
+            await worker.service.drain()
+
+
+async def _connect(settings: Settings, business: Business, prompts: PromptSet, closing: AsyncExitStack) -> Worker:
     calendar = CalComCalendar.connect(
         settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
     )
+    closing.push_async_callback(calendar.aclose)
     twilio = _twilio(settings)
+    closing.push_async_callback(twilio.aclose)
     speech = Speech(settings)
+    closing.push_async_callback(speech.aclose)
     store = await Store.open(settings.database_url.get_secret_value())
-    outbox = OutboxWorker(store, _sender(settings, business, twilio), owner=f"worker-{datetime.now(UTC).timestamp()}")
+    closing.push_async_callback(store.close)
+    clock = settings.clock(business.zone)
+    outbox = OutboxWorker(store, _sender(settings, business, twilio), owner=f"worker-{uuid4().hex}")
     service = BookingService(
         calendar=calendar,
         store=store,
@@ -133,33 +144,28 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         settle=SettleTimes(http_timeout=timedelta(seconds=CALENDAR_SECS)),
         on_text=outbox.wake,
     )
-    try:
-        worker = Worker(
-            settings=settings,
-            business=business,
-            clock=clock,
-            store=store,
-            calendar=calendar,
-            service=service,
-            speech=speech,
-            phrase_book=_phrase_book(settings, speech, prompts),
-            prompts=prompts,
-            twilio=twilio,
-            calls=Calls(twilio),
-            jobs=Jobs(service, outbox),
-            event_types={action.name: await service.event_type(action) for action in business.actions},
-            sms_unconfirmed=load_sms_template("unconfirmed"),
-            sms_failed=load_sms_template("failed"),
-        )
-        speech.prepare()
-        async with worker.jobs:
-            yield worker
-            await service.drain()
-    finally:
-        await speech.aclose()
-        await twilio.aclose()
-        await calendar.aclose()
-        await store.close()
+    return Worker(
+        settings=settings,
+        business=business,
+        clock=clock,
+        store=store,
+        service=service,
+        speech=speech,
+        phrase_book=_phrase_book(settings, speech, prompts),
+        prompts=prompts,
+        twilio=twilio,
+        calls=Calls(twilio),
+        jobs=Jobs(service, outbox),
+        event_types={action.name: await service.event_type(action) for action in business.actions},
+        sms_unconfirmed=load_sms_template("unconfirmed"),
+        sms_failed=load_sms_template("failed"),
+    )
+
+
+def _business(settings: Settings) -> Business:
+    business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
+    countries = tuple(settings.sms_countries.upper().replace(",", " ").split())
+    return replace(business, sms_countries=countries) if countries else business
 
 
 async def check_accounts(worker: Worker) -> None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pipecat.processors.frame_processor import FrameProcessor
 
     from agent.bootstrap import Worker
+    from agent.speech import Speech
     from telephony.media_stream import CallStart
+    from tools.session import BookingSession
 
 log = structlog.get_logger(__name__)
 
@@ -64,13 +66,19 @@ async def run_call(worker: Worker, websocket: WebSocket, start: CallStart) -> No
     """Run the call on an accepted stream to its end."""
     session = await worker.session(start.call_sid, start.caller)
     transcript = Transcript(session.call_sid)
-    recording = (
-        Recording(worker.folder("recordings") / f"{start.call_sid}.wav") if worker.settings.record_calls else None
-    )
-    call = await _PhoneCall.build(worker, websocket, start, session=session, transcript=transcript, recording=recording)
+    recording = _recording(worker, start)
     outcome = "crashed"
     try:
-        await call.run(worker.settings.max_call_secs)
+        call = _PhoneCall(
+            worker,
+            websocket,
+            start,
+            session=session,
+            transcript=transcript,
+            recording=recording,
+            user_params=await _listening(worker.speech),
+        )
+        await call.run()
         outcome = call.conversation.outcome
     finally:
         if recording is not None:
@@ -84,94 +92,94 @@ class _PhoneCall:
     """The pipeline of one phone call."""
 
     def __init__(
-        self, worker: Worker, start: CallStart, conversation: Conversation, pipeline: list[FrameProcessor]
-    ) -> None:
-        self._worker = worker
-        self._start = start
-        self._pipeline = pipeline
-        self.conversation = conversation
-
-    @classmethod
-    async def build(
-        cls,
+        self,
         worker: Worker,
         websocket: WebSocket,
         start: CallStart,
         *,
-        session: Any,
+        session: BookingSession,
         transcript: Transcript,
         recording: Recording | None,
-    ) -> _PhoneCall:
+        user_params: LLMUserAggregatorParams,
+    ) -> None:
+        self._worker = worker
+        self._call_sid = session.call_sid
         instructions = worker.instructions(session.caller, is_recorded=recording is not None)
-        speech = worker.speech
-        serializer = MediaStreamSerializer(start, on_flood=lambda: conversation.abort("flooded"))
-        transport = _transport(websocket, serializer)
-        stt, llm, tts = speech.stt(), speech.llm(instructions), speech.tts(instructions)
+        serializer = MediaStreamSerializer(start, on_flood=lambda: self.conversation.abort("flooded"))
         player = PhrasePlayer(worker.phrase_book)
-        mouth = PhoneMouth(player, serializer)
-
-        async def before_stop(outcome: str) -> None:
-            # Twilio asks what follows the stream as soon as it is closed: the answer must be there by then.
-            await worker.store.end_call(session.call_sid, outcome=outcome, at=datetime.now(UTC))
-            if outcome not in ("caller_hung_up", "crashed"):
-                await call._hang_up()
-
-        conversation = Conversation(
+        self._mouth = PhoneMouth(player, serializer)
+        transport = _transport(websocket, serializer)
+        stt, llm, tts = worker.speech.stt(), worker.speech.llm(instructions), worker.speech.tts(instructions)
+        self.conversation = Conversation(
             session=session,
             event_types=worker.event_types,
             instructions=instructions,
             llm=llm,
-            mouth=mouth,
+            mouth=self._mouth,
             transcript=transcript,
-            user_params=LLMUserAggregatorParams(
-                vad_analyzer=await speech.vad(),
-                user_turn_strategies=await speech.turn_strategies(),
-                user_idle_timeout=NUDGE_SECS,
-                audio_idle_timeout=VAD_IDLE_SECS,
-                # The watchdog answers turns without words.
-                empty_user_turn=None,
-            ),
-            before_stop=before_stop,
+            user_params=user_params,
+            before_stop=self._before_stop,
         )
-        pipeline: list[FrameProcessor] = [
+        transport.add_event_handler("on_client_disconnected", self._on_disconnected)
+        stt.add_event_handler("on_error", self._on_not_transcribed)
+        tts.add_event_handler("on_error", self._on_not_spoken)
+        self._pipeline: list[FrameProcessor] = [
             transport.input(),
             stt,
-            conversation.user,
+            self.conversation.user,
             llm,
             tts,
-            conversation.watchdog,
+            self.conversation.watchdog,
             player,
             transport.output(),
             *([recording.processor] if recording else []),
-            conversation.assistant,
+            self.conversation.assistant,
         ]
-        call = cls(worker, start, conversation, pipeline)
 
-        async def on_disconnected(*_: Any) -> None:
-            mouth.caller_is_gone()
-            await conversation.caller_left()
-
-        async def on_not_transcribed(*_: Any) -> None:
-            await conversation.watchdog.not_heard(is_failure=True)
-
-        async def on_not_spoken(*_: Any) -> None:
-            await conversation.watchdog.voice_failed()
-
-        transport.add_event_handler("on_client_disconnected", on_disconnected)
-        stt.add_event_handler("on_error", on_not_transcribed)
-        tts.add_event_handler("on_error", on_not_spoken)
-        return call
-
-    async def run(self, max_secs: float) -> None:
+    async def run(self) -> None:
         params = PipelineParams(audio_in_sample_rate=PHONE_RATE, audio_out_sample_rate=PHONE_RATE)
-        await self.conversation.run(self._pipeline, params=params, max_secs=max_secs)
+        await self.conversation.run(self._pipeline, params=params, max_secs=self._worker.settings.max_call_secs)
+
+    async def _before_stop(self, outcome: str) -> None:
+        # Twilio asks what follows the stream as soon as it is closed: the answer must be there by then.
+        await self._worker.store.end_call(self._call_sid, outcome=outcome, at=datetime.now(UTC))
+        if outcome not in ("caller_hung_up", "crashed"):
+            await self._hang_up()
 
     async def _hang_up(self) -> None:
         try:
-            await self._worker.calls.hang_up(self._start.call_sid)
+            await self._worker.calls.hang_up(self._call_sid)
         except TelephonyError as error:
             # Closing the stream ends the call too: what follows it is a hang-up by now.
             log.warning("hang_up_refused", error=type(error).__name__)
+
+    async def _on_disconnected(self, *_: Any) -> None:
+        self._mouth.caller_is_gone()
+        await self.conversation.caller_left()
+
+    async def _on_not_transcribed(self, *_: Any) -> None:
+        await self.conversation.watchdog.not_heard(is_failure=True)
+
+    async def _on_not_spoken(self, *_: Any) -> None:
+        await self.conversation.watchdog.voice_failed()
+
+
+def _recording(worker: Worker, start: CallStart) -> Recording | None:
+    if not worker.settings.record_calls:
+        return None
+    return Recording(worker.folder("recordings") / f"{start.call_sid}.wav")
+
+
+async def _listening(speech: Speech) -> LLMUserAggregatorParams:
+    """Return how the caller is listened to: when they speak, and when their turn ends."""
+    return LLMUserAggregatorParams(
+        vad_analyzer=await speech.vad(),
+        user_turn_strategies=await speech.turn_strategies(),
+        user_idle_timeout=NUDGE_SECS,
+        audio_idle_timeout=VAD_IDLE_SECS,
+        # The watchdog answers turns without words.
+        empty_user_turn=None,
+    )
 
 
 def _transport(websocket: WebSocket, serializer: MediaStreamSerializer) -> FastAPIWebsocketTransport:

@@ -203,8 +203,10 @@ class Conversation:
     async def _stop(self) -> None:
         if self._worker is not None and not self._is_stopped:
             self._is_stopped = True
-            await self._before_stop(self.outcome)
-            await self._worker.cancel(reason=self.outcome)
+            try:
+                await self._before_stop(self.outcome)
+            finally:
+                await self._worker.cancel(reason=self.outcome)
 
     async def _on_started(self, *_: Any) -> None:
         await self.say(self._greeting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,8 +15,6 @@ from agent.rehearsal import Event, Rehearsal, new_folder
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agent.scenarios import Scenario
 
 COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "problem": "red"}
@@ -96,10 +95,16 @@ def _print_report(console: Console, report: Report) -> None:
     if report.voice_to_voice_ms:
         console.print(f"Latency      greeting {report.greeting_ms} ms; {_latency(report.voice_to_voice_ms)}")
     for name, path in report.files.items():
-        console.print(f"{name.capitalize():12} {path}")
+        console.print(f"{name.capitalize():12} {_near(path)}")
     for problem in report.problems:
         console.print(f"[red]Problem[/red]      {escape(problem)}")
     console.print("[green]As expected.[/green]" if report.ok else "[red]Not as expected.[/red]")
+
+
+def _near(path: str) -> str:
+    """Return `path` as seen from the working directory, when it lies below."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _latency(voice_to_voice: dict[str, int]) -> str:
