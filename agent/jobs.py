@@ -23,6 +23,10 @@ log = structlog.get_logger(__name__)
 STOPPED = 21610
 """Twilio's code for a receiver who has said STOP: https://www.twilio.com/docs/api/errors/21610"""
 SETTLE_EVERY_SECS = 5.0
+LOOP_TICK_SECS = 0.02
+"""As long as one frame of audio."""
+LATE_MS = 80
+"""Pipecat keeps that much audio in hand: a longer stall is a gap in somebody's sentence."""
 
 
 class TwilioSender:
@@ -51,7 +55,7 @@ class TwilioSender:
 
 
 class Jobs:
-    """Runs the outbox and the settling for as long as it is open."""
+    """Runs the outbox, the settling and the watch over the event loop for as long as it is open."""
 
     def __init__(self, service: BookingService, outbox: OutboxWorker) -> None:
         self._service = service
@@ -59,7 +63,8 @@ class Jobs:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._outbox.run()), asyncio.create_task(self._settle())]
+        jobs = (self._outbox.run(), self._settle(), _watch_event_loop())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
         return self
 
     async def __aexit__(
@@ -76,3 +81,14 @@ class Jobs:
             except Exception:
                 log.exception("settling_failed")
             await asyncio.sleep(SETTLE_EVERY_SECS)
+
+
+async def _watch_event_loop() -> None:
+    """Log when something kept the event loop to itself: every live call hears it as a stutter."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LOOP_TICK_SECS
+        await asyncio.sleep(LOOP_TICK_SECS)
+        late_ms = round((loop.time() - due) * 1000)
+        if late_ms >= LATE_MS:
+            log.warning("event_loop_late", late_ms=late_ms)
