@@ -83,7 +83,7 @@ def test_adds_the_booking_script_of_each_action_that_wants_it() -> None:
 
     assert "# Book 30-Minute Consultation" in system
     assert "# Book Home Visit" not in system
-    assert "Can be booked: Home Visit, by phone" in system
+    assert "Can be booked: Home Visit, by video" in system
 
 
 def test_tells_where_an_appointment_is_and_whose_zone_it_has() -> None:
