@@ -120,8 +120,10 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         worker = await _connect(settings, business, prompts, closing)
         worker.speech.prepare()
         async with worker.jobs:
-            yield worker
-            await worker.service.drain()
+            try:
+                yield worker
+            finally:
+                await worker.service.drain()
 
 
 async def _connect(settings: Settings, business: Business, prompts: PromptSet, closing: AsyncExitStack) -> Worker:
@@ -164,7 +166,7 @@ async def _connect(settings: Settings, business: Business, prompts: PromptSet, c
 
 def _business(settings: Settings) -> Business:
     business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
-    countries = tuple(settings.sms_countries.upper().replace(",", " ").split())
+    countries = tuple(settings.sms_countries.replace(",", " ").split())
     return replace(business, sms_countries=countries) if countries else business
 
 

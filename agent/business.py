@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agent.toml_lines import parse_toml
+from appointments.contact import known_country
 from appointments.errors import ConfigError
 from appointments.messages import check_template
 from appointments.model import Action, Business, EventTypeId, OfferSettings, OpeningHours, PhoneNumber
@@ -64,12 +65,6 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _known_country(code: str) -> str:
-    if code not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("must be a country's two letters, such as US")
-    return code
-
-
 def _apart(intervals: list[str]) -> list[str]:
     spans = sorted(_span(text) for text in intervals)
     for (_, closes), (opens, _) in itertools.pairwise(spans):
@@ -91,7 +86,7 @@ def _span(text: str) -> tuple[time, time]:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Number = Annotated[str, AfterValidator(_valid_number)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
-Country = Annotated[str, AfterValidator(_known_country)]
+Country = Annotated[str, AfterValidator(known_country)]
 Intervals = Annotated[list[str], AfterValidator(_apart)]
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Platform = Literal["phone", "in_person", "cal_video", "zoom", "google_meet", "microsoft_teams"]

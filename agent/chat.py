@@ -15,6 +15,8 @@ from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine,
 from agent.stand_ins import running_stand_ins, stop
 from agent.typed import run_typed_call
 from agent.typed_caller import chat_process
+from appointments.contact import valid_caller
+from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,6 +87,8 @@ async def _relay(
 
 
 def _ordinary_week(caller: str) -> Scenario:
+    if valid_caller(caller) is None:
+        raise ConfigError("--caller is no phone number; write it as in +14155550123")
     return Scenario(
         name="chat",
         caller=ScenarioCaller(number=caller),

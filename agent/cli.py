@@ -46,7 +46,7 @@ def rehearse(
     scenario: Annotated[str | None, typer.Option(help="A scenario's name or file.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Rehearse every scenario.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
-    typed: Annotated[bool, typer.Option(help="Type instead of speak: no audio.")] = False,
+    typed: Annotated[bool, typer.Option("--typed", help="Type instead of speak: no audio.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the line's noise.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,

@@ -13,6 +13,8 @@ from rich.markup import escape
 from agent.outcome import Report
 from agent.rehearsal import Event, Rehearsal, new_folder
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
+from agent.stand_ins import RehearsalFailed
+from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.scenarios import Scenario
@@ -29,6 +31,8 @@ async def run(
         for scenario in list_scenarios():
             console.print(f"{scenario.stem:32} {escape(scenario.name)}")
         return 0
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ConfigError(f"--json: there is no folder {json_file.parent}")
     scenarios = list_scenarios() if is_all else [load_scenario(name or DEFAULT_SCENARIO)]
     places = asyncio.Semaphore(jobs)
 
@@ -57,7 +61,10 @@ async def _rehearse(scenario: Scenario, *, typed: bool, seed: int, live: Console
         if live is not None:
             _print_event(live, event)
 
-    return await Rehearsal(scenario, new_folder(scenario.stem), seed=seed, on_event=show).run(typed=typed)
+    try:
+        return await Rehearsal(scenario, new_folder(scenario.stem), seed=seed, on_event=show).run(typed=typed)
+    except RehearsalFailed as error:
+        return Report(scenario.stem, ok=False, problems=[str(error)])
 
 
 def _print_event(console: Console, event: Event) -> None:

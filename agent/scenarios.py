@@ -62,7 +62,7 @@ class ScenarioLine(_Part):
 
     when: Expression | None = None
     say: Text | None = None
-    press: Annotated[str, Field(pattern=r"^[0-9*#A-Dw]+$")] | None = None
+    press: Annotated[str, Field(pattern=r"^[0-9*#]+$")] | None = None
     silence: Annotated[float, Field(gt=0, le=120)] | None = None
     hang_up: Literal[True] | None = None
     barge_in: Annotated[float, Field(ge=0, le=60)] | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None

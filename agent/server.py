@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -9,27 +14,55 @@ import uvicorn
 
 from agent.app import build_app
 from agent.bootstrap import check_accounts, open_worker
+from appointments.errors import ConfigError
 from telephony.media_stream import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SHUTDOWN_SECS = 10
+BACKLOG = 512
+
 
 async def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Take calls until SIGTERM or SIGINT; raises `ConfigError` when a key is refused."""
-    async with open_worker(settings) as worker:
-        await check_accounts(worker)
-        config = uvicorn.Config(
-            build_app(worker),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            ws_max_size=MAX_FRAME_BYTES,
-            # Bookings under way are finished by the worker itself; the streams are closed at once.
-            timeout_graceful_shutdown=10,
-        )
-        log.info("worker_serving", host=host, port=port)
-        await uvicorn.Server(config).serve()
+    """Take calls until SIGTERM or SIGINT; raises `ConfigError` when a key is refused or the port is taken."""
+    with _listen(host, port) as listening:
+        async with open_worker(settings) as worker:
+            await check_accounts(worker)
+            config = uvicorn.Config(
+                build_app(worker),
+                log_config=None,
+                access_log=False,
+                ws_max_size=MAX_FRAME_BYTES,
+                timeout_graceful_shutdown=SHUTDOWN_SECS,
+            )
+            log.info("worker_serving", host=host, port=port)
+            await _Server(config).serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which would raise a signal again on its way out: then nothing of ours is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for sign in STOP_SIGNALS:
+            loop.add_signal_handler(sign, self.handle_exit, sign, None)
+        try:
+            yield
+        finally:
+            for sign in STOP_SIGNALS:
+                loop.remove_signal_handler(sign)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(f"cannot listen on {host} port {port}: {reason}. Choose another --host or --port.") from None

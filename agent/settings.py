@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from appointments.contact import known_country
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(default=SecretStr(""), validate_default=True)
     business_file: Path
     record_calls: bool = False
-    sms_countries: str = Field(default="", pattern="^([A-Za-z]{2}([ ,]+[A-Za-z]{2})*)?$")
+    sms_countries: str = ""
     max_call_secs: int = Field(default=900, ge=30, le=14_400)
     clock_start: datetime | None = None
     turn_end: Literal["smart_turn", "speech_timeout"] = "smart_turn"
@@ -109,6 +110,11 @@ class Settings(BaseSettings):
         ):
             raise ValueError("and TWILIO_API_KEY_SID go together: set both or neither")
         return secret
+
+    @field_validator("sms_countries")
+    @classmethod
+    def _are_countries(cls, codes: str) -> str:
+        return ",".join(known_country(code) for code in codes.replace(",", " ").split())
 
     @field_validator("database_url")
     @classmethod
@@ -202,7 +208,6 @@ _PATTERNS = {
     "twilio_account_sid": "must start with AC",
     "twilio_api_key_sid": "must start with SK",
     "calcom_event_type_id": "must be the number of an event type, as in its address at Cal.com",
-    "sms_countries": "must be two-letter country codes, such as US,CA",
 }
 
 

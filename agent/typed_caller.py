@@ -86,13 +86,13 @@ class _TypedCaller:
         lines = [Line(**line.model_dump(exclude_none=True)) for line in scenario.lines]
         self._script = Script(lines, scenario.again)
         self._heard = _Hearing()
+        self._is_connected = False
 
     async def first_words(self) -> None:
         """Wait for the greeting."""
         while not self._heard.text:
             if not await self._listen(CALL_SECS):
                 raise TimeoutError
-            self._outcome.connected()
 
     async def talk(self) -> None:
         while await self._wait_for_turn():
@@ -128,6 +128,9 @@ class _TypedCaller:
         return True
 
     def _note(self, told: dict[str, Any]) -> None:
+        if not self._is_connected:
+            self._is_connected = True
+            self._outcome.connected()
         self._tell(told)
         if told.get("agent") in FILLERS:
             return

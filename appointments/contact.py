@@ -41,6 +41,13 @@ def country_of(number: PhoneNumber) -> str:
     return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
 
 
+def known_country(code: str) -> str:
+    """Return `code` in capitals; raises `ValueError` when it names no country."""
+    if code.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("must be a country's two letters, such as US")
+    return code.upper()
+
+
 def may_text(number: PhoneNumber | None, countries: Collection[str]) -> bool:
     """Claim that a text to `number` can arrive, costs what a text costs and stays within `countries`."""
     if number is None or valid_caller(number) is None or country_of(number) not in countries:
