@@ -180,9 +180,10 @@ async def check_accounts(worker: Worker) -> None:
     try:
         await worker.twilio.check()
     except TwilioRefused as error:
-        if error.status in (401, 403):
+        # 403 is a key that may do something else, such as send texts but list none.
+        if error.status == 401:
             key = "TWILIO_API_KEY_SID" if worker.settings.twilio_api_key_sid else "TWILIO_AUTH_TOKEN"
-            refused.append(f"{key} was refused ({error.status}). Get it: Twilio Console → Account → API keys & tokens")
+            refused.append(f"{key} was refused (401). Get it: Twilio Console → Account → API keys & tokens")
     except (TwilioUnclear, TwilioNotDone) as error:
         log.warning("twilio_not_checked", error=type(error).__name__)
     try:

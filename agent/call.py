@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from pipecat.pipeline.worker import PipelineParams
+from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+KEYS_PREFIX = "The caller pressed "
+"""How pressed keys are told to the model; # ends an entry, and so do two seconds without a key."""
+HANG_UP_SECS = 5.0
 PLAYED_SECS = 30.0
 """How long a goodbye may take to play before the call is ended all the same."""
 
@@ -48,6 +52,9 @@ class PhoneMouth:
 
     async def say(self, text: str) -> bool:
         return await self._player.say(text)
+
+    async def interrupt(self) -> None:
+        await self._player.broadcast_interruption()  # type: ignore[no-untyped-call]
 
     async def finish(self) -> bool:
         if self._is_caller_gone:
@@ -80,6 +87,8 @@ async def run_call(worker: Worker, websocket: WebSocket, start: CallStart) -> No
         )
         await call.run()
         outcome = call.conversation.outcome
+        if outcome not in ("caller_hung_up", "crashed"):
+            await _hang_up(worker, start.call_sid)
     finally:
         if recording is not None:
             await recording.close()
@@ -125,6 +134,7 @@ class _PhoneCall:
         tts.add_event_handler("on_error", self._on_not_spoken)
         self._pipeline: list[FrameProcessor] = [
             transport.input(),
+            DTMFAggregator(prefix=KEYS_PREFIX),
             stt,
             self.conversation.user,
             llm,
@@ -143,15 +153,6 @@ class _PhoneCall:
     async def _before_stop(self, outcome: str) -> None:
         # Twilio asks what follows the stream as soon as it is closed: the answer must be there by then.
         await self._worker.store.end_call(self._call_sid, outcome=outcome, at=datetime.now(UTC))
-        if outcome not in ("caller_hung_up", "crashed"):
-            await self._hang_up()
-
-    async def _hang_up(self) -> None:
-        try:
-            await self._worker.calls.hang_up(self._call_sid)
-        except TelephonyError as error:
-            # Closing the stream ends the call too: what follows it is a hang-up by now.
-            log.warning("hang_up_refused", error=type(error).__name__)
 
     async def _on_disconnected(self, *_: Any) -> None:
         self._mouth.caller_is_gone()
@@ -162,6 +163,15 @@ class _PhoneCall:
 
     async def _on_not_spoken(self, *_: Any) -> None:
         await self.conversation.watchdog.voice_failed()
+
+
+async def _hang_up(worker: Worker, call_sid: str) -> None:
+    """End the call at Twilio too. Its stream is closed by now, and what follows that is a hang-up already."""
+    try:
+        async with asyncio.timeout(HANG_UP_SECS):
+            await worker.calls.hang_up(call_sid)
+    except (TelephonyError, TimeoutError) as error:
+        log.warning("hang_up_refused", error=type(error).__name__)
 
 
 def _recording(worker: Worker, start: CallStart) -> Recording | None:

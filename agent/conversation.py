@@ -52,6 +52,10 @@ class Mouth(Protocol):
         """Say `text` after what is being said; returns False when that cannot be done."""
         ...
 
+    async def interrupt(self) -> None:
+        """Drop what is being said."""
+        ...
+
     async def finish(self) -> bool:
         """Wait until all that was said has reached the caller; returns False when they spoke over it."""
         ...
@@ -144,9 +148,10 @@ class Conversation:
                 watcher.cancel()
 
     async def say(self, text: str) -> bool:
-        if text in phrases.FILLERS:
+        is_said = await self.mouth.say(text)
+        if is_said and text in phrases.FILLERS:
             self._transcript.add("agent", text)
-        return await self.mouth.say(text)
+        return is_said
 
     async def answer_again(self) -> None:
         await self.queue(LLMRunFrame())
@@ -209,7 +214,9 @@ class Conversation:
                 await self._worker.cancel(reason=self.outcome)
 
     async def _on_started(self, *_: Any) -> None:
-        await self.say(self._greeting)
+        if not await self.say(self._greeting):
+            # Nothing can be said at all: what follows the stream tells the caller.
+            await self.end("", outcome="crashed")
         self.started.set()
 
     async def _watch_goodbye(self) -> None:
@@ -228,6 +235,7 @@ class Conversation:
     async def _watch_length(self, max_secs: float) -> None:
         await asyncio.sleep(max_secs)
         log.warning("call_too_long", max_secs=max_secs)
+        await self.mouth.interrupt()
         await self.end(phrases.OUT_OF_TIME, outcome="out_of_time")
 
     def _observe(self) -> None:
@@ -243,6 +251,8 @@ class Conversation:
             await self.watchdog.not_heard(is_failure=False)
 
     async def _on_caller_idle(self, _aggregator: Any) -> None:
+        if self._ending is not None or self.session.goodbye.is_set():
+            return
         self._nudges += 1
         if self._nudges <= NUDGES:
             await self.say(phrases.STILL_THERE)

@@ -43,13 +43,12 @@ class Spare(Generic[Model]):
         self._next = asyncio.create_task(asyncio.to_thread(self._load))
 
     async def take(self) -> Model:
-        """Return the one that is ready, and load the next."""
-        if self._next is None:
-            self.prepare()
-        assert self._next is not None
-        ready = await self._next
+        """Return one that nobody else has, and load the next."""
+        mine, self._next = self._next, None
+        if mine is None or (mine.done() and (mine.cancelled() or mine.exception())):
+            mine = asyncio.create_task(asyncio.to_thread(self._load))
         self.prepare()
-        return ready
+        return await mine
 
 
 class Speech:

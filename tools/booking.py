@@ -112,7 +112,9 @@ def _wire(offered: OfferedSlot, action: Action) -> dict[str, str]:
 def book_appointment(session: BookingSession, action: Action, event_type: EventType) -> Tool:
     """Return the tool that books `action`, named after its event type."""
     arguments = BookAppointment
-    if event_type.requires_email and not attendee_email(action.fallback_email, session.caller):
+    # A calendar wants one way to reach the attendee: without a number it must be an address.
+    needs_email = event_type.requires_email or session.caller is None
+    if needs_email and not attendee_email(action.fallback_email, session.caller):
         email = (str, Field(description="The caller's e-mail address, read back letter by letter and agreed to."))
         fields: dict[str, Any] = {"email": email}
         arguments = create_model("BookAppointment", __base__=BookAppointment, **fields)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -110,8 +109,8 @@ async def answer(tool: Tool, arguments: Mapping[str, Any], heard: Sequence[Utter
     except ValidationError as error:
         return reply_to_bad_arguments(error)
     except SlotlineError as error:
-        level = logging.ERROR if isinstance(error, PersonMustFix) else logging.WARNING
-        log.log(level, "tool_refused", tool=tool.name, error=type(error).__name__, pii_error=str(error))
+        tell = log.error if isinstance(error, PersonMustFix) else log.warning
+        tell("tool_refused", tool=tool.name, error=type(error).__name__, pii_error=str(error))
         return reply_to_error(error)
     except TimeoutError:
         log.error("tool_timed_out", tool=tool.name, deadline_secs=tool.deadline_secs)

@@ -10,22 +10,17 @@ from typing import TYPE_CHECKING
 from appointments.errors import NotConfirmed
 from appointments.offer import OfferLedger, spoken_zone
 from appointments.spoken import mentions
+from tools.consent import agrees, refuses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from appointments.model import Action, Business, CallSid, PhoneNumber, Slot
     from appointments.offer import OfferedSlot
     from appointments.ports import Clock
     from appointments.service import BookingService
-
-HEDGES = frozenset({"uh", "um", "er", "oh", "ah", "sorry", "well", "actually", "hmm", "but"})
-"""What may stand before a refusal."""
-REFUSAL = re.compile(
-    r"(no|nope|nah|wait|hold on|stop|not|don't|never mind|cancel|(that's|it's|that is|it is) (not|wrong))\b"
-)
-"""How an answer to a read-back begins when it is certainly not a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +84,13 @@ class BookingSession:
         Raises:
             NotConfirmed: carries `read_back`, what must be said first.
         """
+        start = offered.slot.start.astimezone(zone)
         every = {other.slot for ledger in self._ledgers.values() for other in ledger} | {offered.slot}
         for position in reversed(range(len(heard))):
             turn = heard[position]
             named = {slot for slot in every if turn.is_agent and mentions(turn.text, slot, zone)}
             if named:
-                if named == {offered.slot} and _names(turn.text, name) and _agreed(heard[position + 1 :]):
+                if named == {offered.slot} and _names(turn.text, name) and _agreed(heard[position + 1 :], start):
                     return
                 break
         raise NotConfirmed(read_back)
@@ -104,14 +100,6 @@ def _names(text: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
 
 
-def _agreed(since: Sequence[Utterance]) -> bool:
-    answers = [words for turn in since if not turn.is_agent and (words := _words(turn.text))]
-    return bool(answers) and not any(REFUSAL.match(" ".join(words)) for words in answers)
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of an answer without what hedges it."""
-    words = re.findall(r"[a-z0-9']+", text.casefold().replace("\u2019", "'"))
-    while words and words[0] in HEDGES:
-        words = words[1:]
-    return words
+def _agreed(since: Sequence[Utterance], start: datetime) -> bool:
+    answers = [turn.text for turn in since if not turn.is_agent]
+    return any(agrees(answer, start) for answer in answers) and not any(refuses(answer) for answer in answers)

@@ -116,9 +116,9 @@ def test_a_refusal_is_understood_without_a_no(refusal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["Yes.", "Yeah, sure", "Go ahead.", "That's right.", "Perfect, thank you.", "Correct!", "Nothing wrong."]
+    "answer", ["Yes.", "Yeah, sure", "Go ahead.", "That's right.", "Perfect, thank you.", "Correct!", "Why not, yes."]
 )
-def test_any_other_answer_confirms(answer: str) -> None:
+def test_a_yes_is_understood_in_many_words(answer: str) -> None:
     assert is_confirmed(READ_BACK, caller(answer))
 
 

@@ -41,10 +41,15 @@ class RecordingMouth:
 
     said: list[str] = field(default_factory=list)
     is_interrupted: bool = False
+    is_mute: bool = False
 
     async def say(self, text: str) -> bool:
-        self.said.append(text)
-        return True
+        if not self.is_mute:
+            self.said.append(text)
+        return not self.is_mute
+
+    async def interrupt(self) -> None:
+        self.said.append("(interrupts itself)")
 
     async def finish(self) -> bool:
         return not self.is_interrupted
@@ -297,3 +302,14 @@ async def test_a_call_that_is_cancelled_from_outside_ends(tmp_path: Path) -> Non
             assert running.done()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+
+async def test_a_call_that_cannot_be_greeted_ends_at_once_as_crashed(tmp_path: Path) -> None:
+    async with open_house(tmp_path, model=scripted(Answer("Hello?"))) as house:
+        call = Call(house)
+        call.mouth.is_mute = True
+
+        async with call.running():
+            await call.until(lambda: bool(call.outcomes))
+
+        assert call.outcomes == ["crashed"]

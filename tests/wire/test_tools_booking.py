@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import replace
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -354,11 +355,15 @@ TEXTLESS = {
 }
 
 
+REACHED_BY: defaultdict[object, dict[str, str]] = defaultdict(dict, {None: {"email": "maya@example.com"}})
+"""Who withholds their number is asked for an e-mail address."""
+
+
 @pytest.mark.parametrize("session", TEXTLESS.values(), ids=TEXTLESS.keys())
 async def test_no_text_is_promised_or_sent_where_none_would_arrive(store: Store, session: dict[str, Any]) -> None:
     call = Call(store, ShakyCalendar(), **session)
 
-    reply = await call.agree_and_book()
+    reply = await call.agree_and_book(**REACHED_BY[session.get("caller", "a number")])
 
     assert reply.status == "booked"
     assert "text" not in reply.say
@@ -371,7 +376,7 @@ async def test_who_cannot_be_texted_is_not_promised_a_text_about_an_open_booking
 ) -> None:
     call = Call(store, ShakyCalendar(on_book=["drop_before"], on_find=[down()] * 9), **session)
 
-    reply = await call.agree_and_book()
+    reply = await call.agree_and_book(**REACHED_BY[session.get("caller", "a number")])
 
     assert reply.status == "unconfirmed"
     assert "text" not in reply.say

@@ -1,0 +1,61 @@
+"""A yes is a yes, and nothing else is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tools.consent import agrees
+
+THURSDAY_AT_TWO = datetime(2026, 12, 3, 14, 0, tzinfo=ZoneInfo("America/New_York"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Yes.",
+        "Yeah, that's fine.",
+        "Yep, Thursday at two.",
+        "Right.",
+        "Go ahead.",
+        "Sounds good, thanks!",
+        "Yes, that\u2019s correct.",
+        "No problem, book it.",
+        "Uh, yes, two in the afternoon please.",
+        "Okay, 2 PM works for me.",
+        "Yes, is there parking?",
+    ],
+)
+def test_agrees(answer: str) -> None:
+    assert agrees(answer, THURSDAY_AT_TWO)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I don't think so.",
+        "Absolutely not.",
+        "That's incorrect.",
+        "That isn\u2019t right.",
+        "Yes. No wait, not that one.",
+        "Could we do Friday instead?",
+        "Make it three o'clock.",
+        "I'd rather have Friday.",
+        "What time was that?",
+        "Is that right for Thursday?",
+        "I changed my mind.",
+        "Yeah, no.",
+        "Please don't.",
+        "Yes, but at three.",
+        "Yes, on Friday.",
+        "Yes, two in the morning.",
+        "Can you repeat that?",
+        "Let me think about it.",
+        "Maya Chen",
+        "",
+    ],
+)
+def test_does_not_agree(answer: str) -> None:
+    assert not agrees(answer, THURSDAY_AT_TWO)

@@ -1,0 +1,56 @@
+"""Whether what a caller said to a read-back is a yes. What is not clearly one is none: the read-back is said again."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from typing import TYPE_CHECKING
+
+from appointments.clock_words import canonical, find_clock_times
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+YES = re.compile(
+    r"\b(yes|yeah|yep|yup|ya|yah|mhm|uh huh|right|correct|exactly|sure|okay|ok|fine|perfect|great|good|wonderful|"
+    r"go ahead|please do|do it|do that|book it|book that|go for it|that works|works for me|that's it|that's me|"
+    r"that is it|absolutely|definitely|certainly|of course|confirm|confirmed|sounds)\b"
+)
+NO = re.compile(
+    r"\b(no|not|nope|nah|never|cannot|wait|hold on|stop|instead|rather|change|changed|wrong|incorrect|different|"
+    r"actually|cancel|hang on|another|other|later|earlier|should be)\b|n't\b"
+)
+NOT_A_NO = re.compile(
+    r"\b(no problem|no worries|why not|not at all|can't wait|no that's (right|correct|fine|it|all))\b"
+)
+"""Said by people who agree."""
+
+
+def agrees(answer: str, start: datetime) -> bool:
+    """Claim that `answer` says yes to an appointment at `start`, which is in the zone the caller heard it in."""
+    words = _words(answer)
+    if refuses(answer) or not YES.search(words):
+        return False
+    if answer.rstrip().endswith("?") and not YES.match(words):
+        return False
+    return _names_no_other_time(answer, start)
+
+
+def refuses(answer: str) -> bool:
+    """Claim that `answer` says no, or wants something changed."""
+    return NO.search(NOT_A_NO.sub("", _words(answer))) is not None
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9']+", text.casefold().replace("\u2019", "'")))
+
+
+def _names_no_other_time(answer: str, start: datetime) -> bool:
+    text = canonical(answer)
+    minute = start.hour * 60 + start.minute
+    for said in find_clock_times(text):
+        distance = abs(said.minute_of_day - minute)
+        if distance and (said.is_definite or distance != 720):
+            return False
+    weekdays = {day for day in map(str.casefold, calendar.day_name) if re.search(rf"\b{day}\b", text)}
+    return weekdays <= {calendar.day_name[start.weekday()].casefold()}
