@@ -157,7 +157,7 @@ async def _connect(settings: Settings, business: Business, prompts: PromptSet, c
         prompts=prompts,
         twilio=twilio,
         calls=Calls(twilio),
-        jobs=Jobs(service, outbox),
+        jobs=Jobs(service, outbox, store, max_call_secs=settings.max_call_secs),
         event_types={action.name: await service.event_type(action) for action in business.actions},
         sms_unconfirmed=load_sms_template("unconfirmed"),
         sms_failed=load_sms_template("failed"),

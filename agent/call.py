@@ -72,7 +72,7 @@ class PhoneMouth:
 async def run_call(worker: Worker, websocket: WebSocket, start: CallStart) -> None:
     """Run the call on an accepted stream to its end."""
     session = await worker.session(start.call_sid, start.caller)
-    transcript = Transcript(session.call_sid)
+    transcript = Transcript(session.call_sid, store=worker.store)
     recording = _recording(worker, start)
     outcome = "crashed"
     try:
@@ -118,7 +118,8 @@ class _PhoneCall:
         player = PhrasePlayer(worker.phrase_book)
         self._mouth = PhoneMouth(player, serializer)
         transport = _transport(websocket, serializer)
-        stt, llm, tts = worker.speech.stt(), worker.speech.llm(instructions), worker.speech.tts(instructions)
+        speech = worker.speech
+        stt, llm, tts = speech.stt(instructions), speech.llm(instructions), speech.tts(instructions)
         self.conversation = Conversation(
             session=session,
             event_types=worker.event_types,

@@ -1,27 +1,30 @@
-"""What a worker does beside its calls: sends texts and settles bookings that a dead process left open."""
+"""What a worker does beside its calls: sends texts and settles bookings and calls that a dead process left open."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 import structlog
 
 from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear
+from appointments.outbox import OPTED_OUT
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from types import TracebackType
 
     from appointments.outbox import OutboxWorker
     from appointments.service import BookingService
+    from appointments.store.store import Store
     from telephony.messages import Messages
 
 log = structlog.get_logger(__name__)
 
-STOPPED = 21610
-"""Twilio's code for a receiver who has said STOP: https://www.twilio.com/docs/api/errors/21610"""
+BROKEN_OFF = "broken_off"
+"""The outcome of a call whose worker died."""
+GOODBYE_SECS = 60
 SETTLE_EVERY_SECS = 5.0
 LOOP_TICK_SECS = 0.02
 """As long as one frame of audio."""
@@ -39,7 +42,7 @@ class TwilioSender:
         try:
             return await self._messages.send(to, body, outbox_id)
         except TwilioRefused as error:
-            raise MessageRefused(str(error), code=error.code, is_opt_out=error.code == STOPPED) from error
+            raise MessageRefused(str(error), code=error.code, is_opt_out=error.code == OPTED_OUT) from error
         except TwilioUnclear as error:
             raise MessageUnclear(str(error)) from error
         except TwilioNotDone as error:
@@ -57,9 +60,11 @@ class TwilioSender:
 class Jobs:
     """Runs the outbox, the settling and the watch over the event loop for as long as it is open."""
 
-    def __init__(self, service: BookingService, outbox: OutboxWorker) -> None:
+    def __init__(self, service: BookingService, outbox: OutboxWorker, store: Store, *, max_call_secs: int) -> None:
         self._service = service
         self._outbox = outbox
+        self._store = store
+        self._longest_call = longest_call(max_call_secs)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -76,11 +81,22 @@ class Jobs:
 
     async def _settle(self) -> None:
         while True:
-            try:
-                await self._service.settle_unfinished()
-            except Exception:
-                log.exception("settling_failed")
+            for settle in (self._service.settle_unfinished, self._end_stale_calls):
+                try:
+                    await settle()
+                except Exception:
+                    log.exception("settling_failed")
             await asyncio.sleep(SETTLE_EVERY_SECS)
+
+    async def _end_stale_calls(self) -> None:
+        now = datetime.now(UTC)
+        for call_sid in await self._store.end_stale_calls(now - self._longest_call, outcome=BROKEN_OFF, at=now):
+            log.warning("call_broke_off", call_sid=call_sid)
+
+
+def longest_call(max_call_secs: int) -> timedelta:
+    """Return how long a call may be open, its goodbye included: one that is open for longer has lost its worker."""
+    return timedelta(seconds=max_call_secs + GOODBYE_SECS)
 
 
 async def _watch_event_loop() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent.call import run_call
+from agent.jobs import BROKEN_OFF, longest_call
 from appointments.model import CallSid
 from telephony import twiml
 from telephony.urls import PublicUrls
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MOST_CALLS_PER_CALLER = 2
+BROKEN_OUTCOMES = ("crashed", BROKEN_OFF)
 BUSY = "You already have a call open with us. Please use that one, or call again when it has ended."
 BROKEN = "I'm sorry, we were cut off by a problem on our side."
 
@@ -41,13 +43,17 @@ class Line:
         for action in self._worker.business.actions:
             self._worker.service.prefetch(action)
         now = datetime.now(UTC)
-        store = self._worker.store
-        is_new = await store.call(CallSid(call.call_sid)) is None
-        since = now - timedelta(seconds=self._worker.settings.max_call_secs + 60)
-        if is_new and call.caller and await store.live_calls(call.caller, since) >= MOST_CALLS_PER_CALLER:
+        is_taken = await self._worker.store.begin_call(
+            CallSid(call.call_sid),
+            caller=call.caller or None,
+            called=call.called,
+            at=now,
+            at_most=MOST_CALLS_PER_CALLER,
+            since=now - longest_call(self._worker.settings.max_call_secs),
+        )
+        if not is_taken:
             log.warning("call_refused", reason="too many calls of one caller")
             return twiml.refuse(BUSY)
-        await store.begin_call(CallSid(call.call_sid), caller=call.caller or None, called=call.called, at=now)
         log.info("call_answered", pii_caller=call.caller)
         return twiml.answer_with_stream(
             media_url=self._urls.media,
@@ -64,16 +70,19 @@ class Line:
         except Exception:
             log.exception("call_failed")
 
+    def apology(self) -> str:
+        return twiml.apologise(BROKEN, self._worker.business.fallback_number)
+
     async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
         record = await self._worker.store.call(CallSid(call_sid))
-        if record is not None and record.ended_at is not None and record.outcome != "crashed":
+        if record is not None and record.ended_at is not None and record.outcome not in BROKEN_OUTCOMES:
             return twiml.hang_up()
         if form.get("CallStatus") == "completed":
             # The caller hung up; their last words may still be acted on.
             return twiml.hang_up()
         log.error("stream_broke_off", is_known=record is not None)
-        await self._worker.store.end_call(CallSid(call_sid), outcome="broken_off", at=datetime.now(UTC))
-        return twiml.apologise(BROKEN, self._worker.business.fallback_number)
+        await self._worker.store.end_call(CallSid(call_sid), outcome=BROKEN_OFF, at=datetime.now(UTC))
+        return self.apology()
 
     async def call_status(self, form: Mapping[str, str]) -> None:
         status = form.get("CallStatus", "")

@@ -12,6 +12,7 @@ from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.services.openai.stt import OpenAISTTService
 from pipecat.services.openai.tts import OpenAITTSService
+from pipecat.transcriptions.language import Language
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
@@ -91,11 +92,13 @@ class Speech:
             stop = SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=self._settings.speech_timeout_secs)
         return UserTurnStrategies(start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()], stop=[stop])
 
-    def stt(self) -> OpenAISTTService:
+    def stt(self, instructions: Instructions) -> OpenAISTTService:
         return OpenAISTTService(
             **self._account(),
             push_empty_transcripts=True,
-            settings=OpenAISTTService.Settings(model=self._settings.stt_model),
+            settings=OpenAISTTService.Settings(
+                model=self._settings.stt_model, language=Language(instructions.language)
+            ),
         )
 
     def llm(self, instructions: Instructions) -> OpenAILLMService:

@@ -8,6 +8,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from appointments.model import CallSid
     from appointments.store.store import Store
     from tools.replies import Reply
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +37,23 @@ class Transcript:
     """Collects a call's turns without ever making the call wait.
 
     Args:
+        store: Gets every turn as it is added, so that a killed worker loses none; without it `keep` writes them.
         on_turn: Is told every turn as it is added.
     """
 
-    def __init__(self, call_sid: CallSid, *, on_turn: Callable[[Turn], None] = lambda _turn: None) -> None:
+    def __init__(
+        self,
+        call_sid: CallSid,
+        *,
+        store: Store | None = None,
+        on_turn: Callable[[Turn], None] = lambda _turn: None,
+    ) -> None:
         self._call_sid = call_sid
+        self._store = store
         self._on_turn = on_turn
         self._started = time.monotonic()
+        self._written = 0
+        self._writing: asyncio.Task[None] | None = None
         self.turns: list[Turn] = []
 
     def add(self, who: str, text: str, *, is_cut: bool = False) -> None:
@@ -50,18 +65,34 @@ class Transcript:
         self._add(Turn("tool", reply.status.value, self._at_ms(), tool, took_ms))
 
     async def keep(self, store: Store, path: Path) -> None:
-        """Write all turns to the store and to `path`, one JSON object a line."""
-        for turn in self.turns:
-            await store.add_turn(
-                self._call_sid, who=turn.who, text=turn.text, at_ms=turn.at_ms, tool=turn.tool, took_ms=turn.took_ms
-            )
+        """Write the turns that the store does not have yet, and all to `path`, one JSON object a line."""
+        if self._writing is not None:
+            await self._writing
+        await self._write(store)
         lines = "".join(f"{json.dumps(asdict(turn), ensure_ascii=False)}\n" for turn in self.turns)
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
         await asyncio.to_thread(path.write_text, lines, encoding="utf-8")
 
     def _add(self, turn: Turn) -> None:
         self.turns.append(turn)
+        if self._store is not None and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write_ahead(self._store))
         self._on_turn(turn)
+
+    async def _write_ahead(self, store: Store) -> None:
+        try:
+            await self._write(store)
+        except SQLAlchemyError as error:
+            # The next turn, or the end of the call, brings them again.
+            log.warning("turns_not_written", call_sid=self._call_sid, exc_info=error)
+
+    async def _write(self, store: Store) -> None:
+        while self._written < len(self.turns):
+            turn = self.turns[self._written]
+            await store.add_turn(
+                self._call_sid, who=turn.who, text=turn.text, at_ms=turn.at_ms, tool=turn.tool, took_ms=turn.took_ms
+            )
+            self._written += 1
 
     def _at_ms(self) -> int:
         return round((time.monotonic() - self._started) * 1000)

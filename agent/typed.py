@@ -63,7 +63,7 @@ async def run_typed_call(
 ) -> CallSid:
     """Hold a conversation with whoever types, until they or the agent end it; the end of `typed` hangs up."""
     session = await worker.session(f"CA{uuid4().hex}", caller)
-    transcript = Transcript(session.call_sid, on_turn=on_turn)
+    transcript = Transcript(session.call_sid, store=worker.store, on_turn=on_turn)
     instructions = worker.instructions(session.caller, is_recorded=False)
     llm = worker.speech.llm(instructions)
     mouth = TypedMouth()

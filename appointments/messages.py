@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from appointments.errors import ConfigError
+from appointments.model import Slot
 from appointments.spoken import MONTHS, WEEKDAYS
 
-if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-    from zoneinfo import ZoneInfo
-
-    from appointments.model import Slot
-
+MOST_SEGMENTS = 2
+"""Every segment is billed as a text of its own."""
 PLACEHOLDERS = ("date", "time", "link", "location", "duration", "name", "business")
 
 GSM_BASIC = (
@@ -34,6 +32,23 @@ def check_template(template: str) -> None:
     # CANCEL is among Twilio's default opt-out words: who answers it gets no text ever after.
     if re.search(r"\b(?:reply|text|answer|send)\W+cancel\b", template, re.IGNORECASE):
         raise ConfigError("the text template asks for the reply CANCEL, which ends all texts; ask for X instead")
+
+
+def check_length(template: str) -> None:
+    """Refuse a template that, filled with values of ordinary length, is billed as too many segments."""
+    body = render_sms(
+        template,
+        slot=Slot(datetime(2026, 9, 30, 22, tzinfo=UTC), timedelta(minutes=30)),
+        zone=ZoneInfo("UTC"),
+        duration=timedelta(minutes=30),
+        link="https://app.cal.com/video/603fc8f7e15f7d7b32cc0c",
+        location="12 Harbor Street, Springfield",
+        name="Maya Chen",
+        business="Harbor Street Clinic",
+    )
+    count = segments(body)
+    if count > MOST_SEGMENTS:
+        raise ConfigError(f"the text template makes a text of {count} segments; {MOST_SEGMENTS} are the most")
 
 
 def render_sms(

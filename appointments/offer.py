@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from appointments.clock_words import cardinal
-from appointments.errors import ConfigError, SlotNotOffered
+from appointments.errors import SlotNotOffered
 from appointments.spacing import around, nearest_sides, spaced, spread, take_turns
 from appointments.spoken import either, say_choices, say_day, say_slot, say_time, say_zone
 from appointments.wishes import PartOfDay, Wish, is_open_at
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    from appointments.model import Action, Business, OfferSettings, Slot
+    from appointments.model import Action, Business, Slot
 
 DAYS_AHEAD = 14
 """Offers made unasked lie within so many days."""
@@ -27,8 +27,6 @@ MOST_SPOKEN = 3
 """More choices than this nobody keeps in mind."""
 MOST_A_DAY = 12
 """So many slots of a named day go to the ledger."""
-
-_RANGES = {"look_ahead_days": (1, 3), "slots_per_day": (2, 5), "hours_between": (1, 4)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +105,6 @@ class Offer:
     spoken: tuple[Slot, ...]
     day: date | None
     wish: Wish = field(default_factory=Wish)
-
-
-def check_offer_settings(settings: OfferSettings) -> None:
-    """Refuse settings outside their ranges with a `ConfigError` that names the range."""
-    for name, (least, most) in _RANGES.items():
-        value = getattr(settings, name)
-        if not least <= value <= most:
-            raise ConfigError(f"{name} is {value}: it must be from {least} to {most}")
 
 
 def free_range(action: Action, business: Business, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
@@ -247,15 +237,12 @@ def _first_day(action: Action, today: date) -> date:
     return max(today, action.offer.start_date or today)
 
 
-def spoken_zone(action: Action, business: Business, at: datetime, *, caller_zone_differs: bool = False) -> str:
+def spoken_zone(action: Action, business: Business, at: datetime) -> str:
     """Return the name of the action's zone where it has to be said aloud, "" where everybody means the same."""
-    differs = caller_zone_differs or action.zone.key != business.zone.key
-    return say_zone(action.zone, at) if differs else ""
+    return say_zone(action.zone, at) if action.zone.key != business.zone.key else ""
 
 
-def describe(
-    offer: Offer, *, action: Action, business: Business, now: datetime, caller_zone_differs: bool = False
-) -> tuple[str, str]:
+def describe(offer: Offer, *, action: Action, business: Business, now: datetime) -> tuple[str, str]:
     """Return what to say about `offer`, and a hint for the model that is not to be said."""
     if offer.reason is OfferReason.NOTHING_FREE:
         say = f"I'm sorry, we have nothing free {_in_reach(action, now)}. Is there anything else I can do for you?"
@@ -263,7 +250,7 @@ def describe(
     fact = _fact(offer, action=action, business=business, now=now)
     if not offer.spoken:
         return f"{fact or 'I have nothing free'}. Would another day work for you?", _NOTHING_HINT
-    zone = spoken_zone(action, business, offer.spoken[0].start, caller_zone_differs=caller_zone_differs)
+    zone = spoken_zone(action, business, offer.spoken[0].start)
     if offer.reason is OfferReason.AVAILABLE and offer.wish.time and len(offer.spoken) == 1:
         slot = say_slot(offer.spoken[0], action.zone, spoken_zone=zone)
         return f"{slot}{',' if zone else ''} is free. Would you like that one?", _OFFER_HINT

@@ -26,7 +26,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=24)
 ACCEPTED = "accepted"
 OPTED_OUT = 21610
-"""Twilio's code for a receiver who said STOP."""
+"""Twilio's code for a receiver who said STOP: https://www.twilio.com/docs/api/errors/21610"""
 
 
 class OutboxWorker:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from appointments.availability import Availability
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError, SlotlineError, SlotTaken
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from appointments.store.store import Store
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +162,53 @@ class BookingService:
             log.error("booking_crashed", appointment_id=appointment_id, exc_info=running.task.exception())
 
     async def _claim_and_book(self, job: _Job) -> Appointment:
-        wanted = job.appointment
+        late = asyncio.get_running_loop().time() + self._times.claim_within.total_seconds()
         try:
-            claimed = await self._store.claim(wanted, texts=job.texts)
-            if claimed.status is AppointmentStatus.FAILED:
-                job.appointment = wanted = replace(wanted, appointment_id=claimed.appointment_id)
-                claimed = await self._store.claim_again(wanted, texts=job.texts)
-            elif claimed.appointment_id != wanted.appointment_id:
-                return claimed
+            claimed = await self._insist(job, lambda: self._claim(job))
         except SlotTaken:
             taken = await self._taken(job)
             await self._text_failure_unless_heard(job)
             raise taken from None
-        job.appointment, job.is_claimed = claimed, True
+        except SQLAlchemyError as error:
+            if not job.waiting:
+                appointment_id = job.appointment.appointment_id
+                log.error("booking_lost", appointment_id=appointment_id, pii_promised_to=job.texts.to)
+            raise CalendarUnavailable("the record could not be written, so nothing was booked") from error
+        if not job.is_claimed:
+            return claimed
+        if asyncio.get_running_loop().time() > late:
+            await self._fail(job, "unavailable")
+            raise CalendarUnavailable("the record could not be written in time, so nothing was booked")
         return await self._conclude(job, self._settling.book)
+
+    async def _claim(self, job: _Job) -> Appointment:
+        """Return the claim, or what an earlier one with the same key has come to."""
+        wanted = job.appointment
+        claimed = await self._store.claim(wanted, texts=job.texts)
+        if claimed.status is AppointmentStatus.FAILED:
+            job.appointment = wanted = replace(wanted, appointment_id=claimed.appointment_id)
+            claimed = await self._store.claim_again(wanted, texts=job.texts)
+        elif claimed.appointment_id != wanted.appointment_id:
+            return claimed
+        job.appointment, job.is_claimed = claimed, True
+        return claimed
+
+    async def _insist(self, job: _Job, write: Callable[[], Awaitable[T]]) -> T:
+        """Return what `write` does; while the record fails, try again for those who were promised a text.
+
+        Raises:
+            SQLAlchemyError: it failed, and somebody waits to hear of it, or it has failed for too long.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._times.give_up_after.total_seconds()
+        while True:
+            try:
+                return await write()
+            except SQLAlchemyError as error:
+                log.warning("record_not_written", appointment_id=job.appointment.appointment_id, exc_info=error)
+                if job.waiting or loop.time() > give_up:
+                    raise
+            await asyncio.sleep(self._times.claim_again.total_seconds())
 
     async def _conclude(
         self, job: _Job, attempt: Callable[[EventType, Appointment], Awaitable[Booking]]
@@ -185,7 +221,9 @@ class BookingService:
             taken = await self._taken(job)
             await self._fail(job, "taken")
             raise taken from None
-        except CalendarRejected:
+        except CalendarRejected as error:
+            # For the owner, who alone can mend it; calendars keep personal data out of this message.
+            log.error("booking_rejected", appointment_id=appointment.appointment_id, reason=str(error))
             await self._fail(job, "rejected")
             raise
         except CalendarUnavailable as error:
@@ -216,16 +254,15 @@ class BookingService:
 
     async def _fail(self, job: _Job, reason: str) -> None:
         appointment_id = job.appointment.appointment_id
-        texts = () if job.waiting else _texts(job.appointment, job.texts, "failed")
-        await self._store.fail(appointment_id, reason=reason, texts=texts)
-        await self._text_failure_unless_heard(job)
+        await self._store.fail(appointment_id, reason=reason)
         log.warning("appointment_failed", appointment_id=appointment_id, reason=reason)
+        await self._text_failure_unless_heard(job)
 
     async def _text_failure_unless_heard(self, job: _Job) -> None:
         # The last step of a job, with nothing awaited after it: whoever waits now gets the answer.
         if not job.waiting:
             texts = _texts(job.appointment, job.texts, "failed")
-            await self._store.add_texts(job.appointment.appointment_id, texts)
+            await self._insist(job, lambda: self._store.add_texts(job.appointment.appointment_id, texts))
             self._on_text()
 
     async def _taken(self, job: _Job) -> SlotTaken:

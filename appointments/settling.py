@@ -31,6 +31,12 @@ class SettleTimes:
     margin: timedelta = timedelta(seconds=2)
     answer_within: timedelta = timedelta(seconds=8)
     """The caller hears something by then, settled or not."""
+    claim_again: timedelta = timedelta(seconds=2)
+    """How long the record is left alone when it could not be written, while a text is promised."""
+    claim_within: timedelta = timedelta(minutes=3)
+    """A claim that takes longer books nothing any more: the caller is told that it failed."""
+    give_up_after: timedelta = timedelta(minutes=10)
+    """Nothing is written about a booking whose record could not be written for so long."""
 
     @property
     def request(self) -> timedelta:

@@ -62,6 +62,10 @@ class PhoneLine(Protocol):
         """Return the TwiML that answers `call`. Nothing slow may happen here: the caller hears it ring."""
         ...
 
+    def apology(self) -> str:
+        """Return the TwiML for a call that cannot be answered as it should, whatever went wrong."""
+        ...
+
     async def use_token(self, token_id: str, expires: datetime) -> bool:
         """Record that a stream's token was used; return False when it had been used before."""
         ...
@@ -123,20 +127,27 @@ def build_router(
 def _add_call_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
     answers = _Answers()
 
+    async def answered(delivery: str, make: Callable[[], Awaitable[str]]) -> Response:
+        try:
+            return _xml(await answers.once(delivery, make))
+        except Exception:
+            # Without TwiML the caller would hear Twilio say "an application error has occurred".
+            log.exception("webhook_failed")
+            return _xml(line.apology())
+
     @router.post(VOICE_PATH)
     async def voice(request: Request) -> Response:
         form = await _signed_form(request, signatures)
         call = _incoming_call(form)
         with structlog.contextvars.bound_contextvars(call_sid=call.call_sid):
-            return _xml(await answers.once(_delivery(request, call.call_sid), lambda: line.ringing(call)))
+            return await answered(_delivery(request, call.call_sid), lambda: line.ringing(call))
 
     @router.post(CONNECT_DONE_PATH)
     async def connect_done(request: Request) -> Response:
         form = await _signed_form(request, signatures)
         call_sid = _call_sid(form)
         with structlog.contextvars.bound_contextvars(call_sid=call_sid):
-            answer = await answers.once(_delivery(request, call_sid), lambda: line.stream_ended(call_sid, form))
-        return _xml(answer)
+            return await answered(_delivery(request, call_sid), lambda: line.stream_ended(call_sid, form))
 
     @router.post(STATUS_PATH)
     async def status(request: Request) -> Response:

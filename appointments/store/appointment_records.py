@@ -89,12 +89,10 @@ class AppointmentRecords(Database):
             **_receipt(booking),
         )
 
-    async def fail(
-        self, appointment_id: AppointmentId, *, reason: str, texts: Sequence[OutgoingText] = ()
-    ) -> Appointment:
+    async def fail(self, appointment_id: AppointmentId, *, reason: str) -> Appointment:
         """Give the slot free again; one that the calendar has stays."""
         unless = (AppointmentStatus.ACTIVE, AppointmentStatus.FAILED)
-        return await self._change(appointment_id, texts, status=AppointmentStatus.FAILED, reason=reason, unless=unless)
+        return await self._change(appointment_id, (), status=AppointmentStatus.FAILED, reason=reason, unless=unless)
 
     async def leave_unconfirmed(
         self,
@@ -122,10 +120,6 @@ class AppointmentRecords(Database):
     async def appointment(self, appointment_id: AppointmentId) -> Appointment | None:
         """Return the appointment, None when it is unknown."""
         return next(iter(await self._select(appointments.c.appointment_id == appointment_id)), None)
-
-    async def appointment_by_key(self, idempotency_key: str) -> Appointment | None:
-        """Return the appointment that was claimed with the key, None when none was."""
-        return next(iter(await self._select(appointments.c.idempotency_key == idempotency_key)), None)
 
     async def appointments(self, call_sid: CallSid | None = None) -> Sequence[Appointment]:
         """Return the appointments made in a call, or all of them, in the order they were claimed."""

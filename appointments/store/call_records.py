@@ -24,20 +24,48 @@ _KEPT_AFTER_EXPIRY = timedelta(hours=1)
 class CallRecords(Database):
     """Keeps one row a call, one a turn, one a used token."""
 
-    async def begin_call(self, call_sid: CallSid, *, caller: str | None, called: str, at: datetime) -> None:
-        """Record that a call began; the first word counts when it is told twice."""
+    async def begin_call(
+        self,
+        call_sid: CallSid,
+        *,
+        caller: str | None,
+        called: str,
+        at: datetime,
+        at_most: int | None = None,
+        since: datetime | None = None,
+    ) -> bool:
+        """Record that a call began; the first word counts when it is told twice.
+
+        Return False, and record nothing, when `at_most` calls of `caller` that began `since` then have not ended.
+        A caller who withholds the number, None, is not limited.
+        """
+        live = (calls.c.caller == caller) & calls.c.ended_at.is_(None)
+        if since is not None:
+            live &= calls.c.started_at >= since
         async with self._write() as connection:
             known = await connection.execute(select(calls.c.call_sid).where(calls.c.call_sid == call_sid))
-            if known.first() is None:
-                await connection.execute(
-                    insert(calls).values(call_sid=call_sid, caller=caller, called=called, started_at=at, outcome="")
-                )
+            if known.first() is not None:
+                return True
+            if caller is not None and at_most is not None:
+                others = (await connection.execute(select(func.count()).where(live))).scalar_one()
+                if others >= at_most:
+                    return False
+            values = {"call_sid": call_sid, "caller": caller, "called": called, "started_at": at, "outcome": ""}
+            await connection.execute(insert(calls).values(values))
+        return True
 
     async def end_call(self, call_sid: CallSid, *, outcome: str, at: datetime) -> None:
         """Record that a call ended; the first word counts when it is told twice."""
         live = (calls.c.call_sid == call_sid) & calls.c.ended_at.is_(None)
         async with self._write() as connection:
             await connection.execute(update(calls).where(live).values(ended_at=at, outcome=outcome))
+
+    async def end_stale_calls(self, started_before: datetime, *, outcome: str, at: datetime) -> Sequence[CallSid]:
+        """End the calls that began before then and are still open; return which they were."""
+        stale = (calls.c.started_at < started_before) & calls.c.ended_at.is_(None)
+        async with self._write() as connection:
+            ending = update(calls).where(stale).values(ended_at=at, outcome=outcome).returning(calls.c.call_sid)
+            return [CallSid(row.call_sid) for row in await connection.execute(ending)]
 
     async def call(self, call_sid: CallSid) -> CallRecord | None:
         """Return the call, None when it is unknown."""
@@ -46,12 +74,6 @@ class CallRecords(Database):
         if row is None:
             return None
         return CallRecord(CallSid(row.call_sid), row.caller, row.called, row.started_at, row.ended_at, row.outcome)
-
-    async def live_calls(self, caller: str, since: datetime) -> int:
-        """Return how many calls of `caller` that began since then have not ended."""
-        live = (calls.c.caller == caller) & calls.c.ended_at.is_(None) & (calls.c.started_at >= since)
-        async with self._read() as connection:
-            return int((await connection.execute(select(func.count()).where(live))).scalar_one())
 
     async def add_turn(
         self,

@@ -133,8 +133,24 @@ class Outbox:
             self.has_ended = True
 
 
-def jobs(service: Service, outbox: Outbox) -> Jobs:
-    return Jobs(cast("Any", service), cast("Any", outbox))
+class Calls:
+    """Ends stale calls, and knows which were asked for."""
+
+    def __init__(self, *stale: str) -> None:
+        self._stale = list(stale)
+        self.started_before: datetime | None = None
+        self.ended: dict[str, str] = {}
+        self.was_asked = asyncio.Event()
+
+    async def end_stale_calls(self, started_before: datetime, *, outcome: str, at: datetime) -> list[str]:
+        self.started_before = started_before
+        self.ended |= dict.fromkeys(self._stale, outcome)
+        self.was_asked.set()
+        return self._stale
+
+
+def jobs(service: Service, outbox: Outbox, calls: Calls | None = None) -> Jobs:
+    return Jobs(cast("Any", service), cast("Any", outbox), cast("Any", calls or Calls()), max_call_secs=600)
 
 
 async def test_settles_at_once_and_runs_the_outbox_until_closed() -> None:
@@ -156,3 +172,16 @@ async def test_settling_goes_on_after_a_crash(monkeypatch: pytest.MonkeyPatch) -
             await service.settled.wait()
 
     assert [each["event"] for each in logs] == ["settling_failed"] * 2
+
+
+async def test_calls_that_a_dead_process_left_open_are_ended_whatever_becomes_of_the_bookings() -> None:
+    calls = Calls("CA1")
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(5), jobs(Service(crashes=1), Outbox(), calls):
+            await calls.was_asked.wait()
+
+    assert calls.ended == {"CA1": "broken_off"}
+    assert calls.started_before is not None
+    assert timedelta(seconds=660) <= datetime.now(UTC) - calls.started_before < timedelta(seconds=665)
+    assert [each["call_sid"] for each in logs if each["event"] == "call_broke_off"] == ["CA1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,12 @@ async def test_the_third_call_of_a_caller_is_refused(phone: Phone) -> None:
     assert answers[2].find("Hangup") is not None
 
 
+async def test_of_calls_that_ring_at_once_two_are_answered(phone: Phone) -> None:
+    answers = await asyncio.gather(*(phone.ring() for _ in range(6)))
+
+    assert sum(is_answered(twiml) for _, twiml in answers) == 2
+
+
 async def test_a_refused_call_takes_no_place(phone: Phone) -> None:
     first, _ = await phone.ring()
     await phone.ring()
@@ -159,7 +166,11 @@ async def test_a_call_that_ended_as_it_should_is_hung_up(phone: Phone, outcome: 
     assert [each.tag for each in twiml] == ["Hangup"]
 
 
-@pytest.mark.parametrize("outcome", [None, "crashed"], ids=["the worker died", "the call crashed"])
+@pytest.mark.parametrize(
+    "outcome",
+    [None, "crashed", "broken_off"],
+    ids=["the worker died", "the call crashed", "its end was noticed already"],
+)
 async def test_a_call_that_broke_off_goes_on_at_the_fallback_number(phone: Phone, outcome: str | None) -> None:
     phone.worker.business = replace(phone.worker.business, fallback_number=FALLBACK)
     call_sid, _ = await phone.ring()
@@ -181,6 +192,14 @@ async def test_without_a_fallback_number_it_is_an_apology_and_a_hang_up(phone: P
     twiml = await phone.after_stream(call_sid)
 
     assert [each.tag for each in twiml] == ["Say", "Hangup"]
+
+
+async def test_what_is_said_when_all_goes_wrong_leads_to_the_fallback_number(phone: Phone) -> None:
+    phone.worker.business = replace(phone.worker.business, fallback_number=FALLBACK)
+
+    twiml = parsed(phone.line.apology())
+
+    assert (twiml.findtext("Say"), twiml.findtext("Dial/Number")) == (BROKEN, FALLBACK)
 
 
 async def test_a_call_nobody_knows_is_not_left_in_silence(phone: Phone) -> None:

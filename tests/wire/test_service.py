@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from contextlib import suppress
+import sqlite3
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
+from sqlalchemy.exc import OperationalError
 
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
 from appointments.model import AppointmentStatus, BookingStatus, CallSid
 from appointments.service import BookingService
+from appointments.store import database
 from appointments.store.store import Store
 from tests.factories import (
     ACTION,
@@ -30,7 +34,7 @@ from tests.factories import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator, MutableMapping
     from pathlib import Path
 
     from appointments.model import Booking
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
 DAY = {"start": NOW, "end": NOW + timedelta(days=14)}
 IMPATIENT = replace(QUICK, answer_within=timedelta(milliseconds=30))
+INSISTENT = replace(IMPATIENT, claim_again=timedelta(milliseconds=10))
 
 
 @pytest.fixture
@@ -207,6 +212,16 @@ async def test_rejected_frees_the_slot(store: Store) -> None:
     assert (await service.book(a_request(2))).status is AppointmentStatus.ACTIVE
 
 
+async def test_the_owner_sees_why_a_booking_was_rejected(store: Store) -> None:
+    service = _service(ShakyCalendar(on_book=[CalendarRejected("Cal.com knows no event type '7'.")]), store)
+
+    with structlog.testing.capture_logs() as logs, pytest.raises(CalendarRejected):
+        await service.book(a_request())
+
+    (rejected,) = [each for each in logs if each["event"] == "booking_rejected"]
+    assert (rejected["log_level"], rejected["reason"]) == ("error", "Cal.com knows no event type '7'.")
+
+
 async def test_a_lost_answer_is_a_booking(store: Store) -> None:
     calendar = ShakyCalendar(on_book=["drop_after"])
 
@@ -272,6 +287,124 @@ async def test_a_broken_template_does_not_make_a_booking_look_failed(store: Stor
     appointment = await _service(ShakyCalendar(), store).book(a_request(texts=texts))
 
     assert appointment.status is AppointmentStatus.ACTIVE
+
+
+@pytest.fixture
+async def hasty(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    """A store that waits but a moment for a lock."""
+    monkeypatch.setitem(database._CONNECT, "timeout", 0.1)
+    opened = await Store.open(url)
+    yield opened
+    await opened.close()
+
+
+@contextmanager
+def _locked(url: str) -> Iterator[None]:
+    connection = sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+async def _until_logged(logs: list[MutableMapping[str, Any]], event: str, *, times: int = 1) -> None:
+    async with asyncio.timeout(5):
+        while [each["event"] for each in logs].count(event) < times:
+            await asyncio.sleep(0.005)
+
+
+async def test_who_was_told_to_wait_is_booked_when_the_record_can_be_written_again(hasty: Store, url: str) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, hasty, settle=INSISTENT)
+
+    with structlog.testing.capture_logs() as logs, _locked(url):
+        answer = await service.book(a_request())
+        await _until_logged(logs, "record_not_written", times=2)
+    await service.drain()
+
+    assert answer.status is AppointmentStatus.PENDING
+    assert len(calendar.bookings) == 1
+    assert ["Booked for" in body for body in await _bodies(hasty)] == [True]
+
+
+async def test_who_still_waits_hears_that_nothing_is_booked(hasty: Store, url: str) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, hasty)
+
+    with _locked(url), pytest.raises(CalendarUnavailable) as caught:
+        await service.book(a_request())
+
+    await service.drain()
+    assert not caught.value.is_unclear
+    assert calendar.creates == 0
+    assert await hasty.appointments() == []
+    assert await _bodies(hasty) == []
+
+
+async def _ask_again_and_again(service: BookingService) -> None:
+    while True:
+        await service.book(a_request())
+
+
+async def test_who_asks_again_meanwhile_hears_that_nothing_is_booked(hasty: Store, url: str) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, hasty, settle=replace(INSISTENT, answer_within=timedelta(milliseconds=50)))
+
+    with _locked(url):
+        await service.book(a_request())
+        with pytest.raises(CalendarUnavailable):
+            await asyncio.wait_for(_ask_again_and_again(service), 5)
+
+    await service.drain()
+    assert calendar.creates == 0
+    assert await _bodies(hasty) == []
+
+
+async def test_a_claim_that_comes_too_late_books_nothing_and_is_texted(hasty: Store, url: str) -> None:
+    calendar = ShakyCalendar()
+    service = _service(calendar, hasty, settle=replace(INSISTENT, claim_within=timedelta(0)))
+
+    with structlog.testing.capture_logs() as logs, _locked(url):
+        await service.book(a_request())
+        await _until_logged(logs, "record_not_written")
+    await service.drain()
+
+    (appointment,) = await hasty.appointments()
+    assert appointment.status is AppointmentStatus.FAILED
+    assert calendar.creates == 0
+    assert ["could not be booked" in body for body in await _bodies(hasty)] == [True]
+
+
+async def test_a_record_that_cannot_be_written_for_too_long_is_given_up_aloud(hasty: Store, url: str) -> None:
+    service = _service(ShakyCalendar(), hasty, settle=replace(INSISTENT, give_up_after=timedelta(0)))
+
+    with structlog.testing.capture_logs() as logs, _locked(url):
+        await service.book(a_request())
+        await service.drain()
+
+    (lost,) = [each for each in logs if each["event"] == "booking_lost"]
+    assert lost["log_level"] == "error"
+    assert lost["pii_promised_to"] == a_request().texts.to
+
+
+async def test_the_text_of_a_failure_waits_for_the_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_texts = store.add_texts
+    refusals = [OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))]
+
+    async def locked_once(*args: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        await add_texts(*args)
+
+    monkeypatch.setattr(store, "add_texts", locked_once)
+    service = _service(ShakyCalendar(on_book=["drop_before", "steal"]), store, settle=INSISTENT)
+
+    await service.book(a_request())
+    await service.drain()
+
+    assert ["could not be booked" in body for body in await _bodies(store)] == [True]
 
 
 class _BrokenCalendar(ShakyCalendar):

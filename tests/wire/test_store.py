@@ -7,7 +7,7 @@ import multiprocessing
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -92,7 +92,6 @@ async def test_a_claim_comes_back_as_it_was_made(store: Store) -> None:
 
     assert claimed == appointment
     assert await store.appointment(appointment.appointment_id) == appointment
-    assert await store.appointment_by_key(appointment.idempotency_key) == appointment
 
 
 async def test_claiming_again_with_the_same_key_changes_nothing(store: Store) -> None:
@@ -158,10 +157,9 @@ async def test_what_the_calendar_has_is_never_recorded_as_failed(store: Store) -
     claimed = await store.claim(an_appointment())
     await store.record(claimed.appointment_id, a_booking())
 
-    kept = await store.fail(claimed.appointment_id, reason="taken", texts=[TEXT])
+    kept = await store.fail(claimed.appointment_id, reason="taken")
 
     assert kept.status is AppointmentStatus.ACTIVE
-    assert await store.pending_texts() == 0
 
 
 async def test_live_slots_are_those_that_reach_into_the_range(store: Store) -> None:
@@ -273,8 +271,6 @@ async def test_a_token_long_expired_is_purged(store: Store) -> None:
 async def test_a_call_begins_and_ends_once(store: Store) -> None:
     await store.begin_call(CALL, caller=CALLER, called=BUSINESS, at=NOW)
     await store.begin_call(CALL, caller=None, called=BUSINESS, at=NOW + timedelta(1))
-    assert await store.live_calls(CALLER, since=NOW) == 1
-    assert await store.live_calls(CALLER, since=NOW + timedelta(1)) == 0
 
     await store.end_call(CALL, outcome="booked", at=NOW + timedelta(minutes=2))
     await store.end_call(CALL, outcome="hung up", at=NOW + timedelta(minutes=3))
@@ -282,7 +278,52 @@ async def test_a_call_begins_and_ends_once(store: Store) -> None:
     call = await store.call(CALL)
     assert call is not None
     assert (call.caller, call.started_at, call.outcome) == (CALLER, NOW, "booked")
-    assert await store.live_calls(CALLER, since=NOW) == 0
+
+
+async def _begin(store: Store, call_sid: str, **changes: Any) -> bool:
+    facts: dict[str, Any] = {"caller": CALLER, "called": BUSINESS, "at": NOW, "at_most": 2, "since": NOW}
+    return await store.begin_call(CallSid(call_sid), **(facts | changes))
+
+
+async def test_of_calls_that_begin_at_once_no_more_begin_than_may(store: Store, url: str) -> None:
+    async with _opened(url) as other:
+        begun = await asyncio.gather(*(_begin(each, f"CA{n}") for n, each in enumerate([store, other] * 5)))
+
+    assert sum(begun) == 2
+
+
+async def test_a_call_told_again_has_begun_however_many_there_are(store: Store) -> None:
+    await _begin(store, "CA1")
+    await _begin(store, "CA2")
+
+    assert [await _begin(store, call_sid) for call_sid in ("CA1", "CA2", "CA3")] == [True, True, False]
+    assert await store.call(CallSid("CA3")) is None
+
+
+async def test_only_open_and_recent_calls_of_the_same_known_caller_count(store: Store) -> None:
+    await _begin(store, "CA1", at=NOW - timedelta(seconds=1))
+    await _begin(store, "CA2")
+    await store.end_call(CallSid("CA2"), outcome="booked", at=NOW)
+    for n in range(3, 6):
+        await _begin(store, f"CA{n}", caller=None)
+
+    assert [await _begin(store, f"CA{n}") for n in range(6, 9)] == [True, True, False]
+
+
+async def test_only_calls_that_are_open_too_long_are_ended(store: Store) -> None:
+    for call_sid, at in (("CAold", NOW - timedelta(seconds=1)), ("CAended", NOW - timedelta(1)), ("CAlive", NOW)):
+        await _begin(store, call_sid, at=at)
+    await store.end_call(CallSid("CAended"), outcome="booked", at=NOW)
+
+    ended = await store.end_stale_calls(NOW, outcome="broken_off", at=NOW)
+
+    outcomes = {call_sid: await store.call(CallSid(call_sid)) for call_sid in ("CAold", "CAended", "CAlive")}
+    assert ended == ["CAold"]
+    assert {sid: call and call.outcome for sid, call in outcomes.items()} == {
+        "CAold": "broken_off",
+        "CAended": "booked",
+        "CAlive": "",
+    }
 
 
 async def test_turns_come_back_in_the_order_of_the_call(store: Store) -> None:

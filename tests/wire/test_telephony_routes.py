@@ -57,6 +57,7 @@ class Line:
         self._urls = urls
         self._tokens = tokens
         self._used: set[str] = set()
+        self.crashes = 0
         self.rang: list[IncomingCall] = []
         self.starts: list[CallStart] = []
         self.frames: asyncio.Queue[Frame] = asyncio.Queue()
@@ -67,6 +68,7 @@ class Line:
         self.texts: list[tuple[str, str, str | None]] = []
 
     async def ringing(self, call: IncomingCall) -> str:
+        self._crash_perhaps()
         self.rang.append(call)
         token = self._tokens.mint(call.call_sid)
         parameters = {"caller": call.caller, "called": call.called, "token": token}
@@ -91,8 +93,17 @@ class Line:
         self.played.put_nowait(await played.wait())
 
     async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
+        self._crash_perhaps()
         self.ended.append((call_sid, dict(form)))
         return twiml.hang_up()
+
+    def apology(self) -> str:
+        return twiml.apologise("I'm sorry.", "+14155550199")
+
+    def _crash_perhaps(self) -> None:
+        if self.crashes:
+            self.crashes -= 1
+            raise RuntimeError("boom")
 
     async def call_status(self, form: Mapping[str, str]) -> None:
         self.statuses.append(dict(form))
@@ -226,6 +237,22 @@ async def test_a_webhook_delivered_twice_gets_the_same_answer_and_rings_once(twi
     answers = await asyncio.gather(*(twilio.post("/twilio/voice", voice_form()) for _ in range(2)))
     assert answers[0].text == answers[1].text
     assert len(twilio.line.rang) == 1
+
+
+@pytest.mark.parametrize("path", ["voice", "connect-done"])
+async def test_what_goes_wrong_is_an_apology_and_the_next_delivery_is_tried_anew(
+    twilio: Twilio, logged: list[MutableMapping[str, Any]], path: str
+) -> None:
+    twilio.line.crashes = 1
+
+    answers = [await twilio.post(f"/twilio/{path}", voice_form()) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].headers["content-type"].startswith("text/xml")
+    assert answers[0].text == twilio.line.apology()
+    assert len(twilio.line.rang) + len(twilio.line.ended) == 1
+    assert answers[1].text != twilio.line.apology()
+    assert [each["log_level"] for each in logged if each["event"] == "webhook_failed"] == ["error"]
 
 
 async def test_two_deliveries_with_tokens_of_their_own_are_two(twilio: Twilio) -> None:

@@ -363,7 +363,7 @@ REACHED_BY: defaultdict[object, dict[str, str]] = defaultdict(dict, {None: {"ema
 async def test_no_text_is_promised_or_sent_where_none_would_arrive(store: Store, session: dict[str, Any]) -> None:
     call = Call(store, ShakyCalendar(), **session)
 
-    reply = await call.agree_and_book(**REACHED_BY[session.get("caller", "a number")])
+    reply = await call.agree_and_book(TWO, **REACHED_BY[session.get("caller", "a number")])
 
     assert reply.status == "booked"
     assert "text" not in reply.say
@@ -376,7 +376,7 @@ async def test_who_cannot_be_texted_is_not_promised_a_text_about_an_open_booking
 ) -> None:
     call = Call(store, ShakyCalendar(on_book=["drop_before"], on_find=[down()] * 9), **session)
 
-    reply = await call.agree_and_book(**REACHED_BY[session.get("caller", "a number")])
+    reply = await call.agree_and_book(TWO, **REACHED_BY[session.get("caller", "a number")])
 
     assert reply.status == "unconfirmed"
     assert "text" not in reply.say

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from sqlalchemy.exc import OperationalError
 
 from agent.transcript import Transcript, Turn
 from appointments.model import CallSid
@@ -12,6 +18,7 @@ from tests.factories import BUSINESS, CALLER, NOW
 from tools.replies import Reply, Status
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 CALL = CallSid("CA1")
@@ -40,17 +47,68 @@ def test_what_was_cut_off_shows() -> None:
     assert transcript.turns[0].text == "I have openings on —"
 
 
-async def test_the_record_and_the_file_agree(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}")
-    await store.begin_call(CALL, caller=CALLER, called=BUSINESS, at=NOW)
-    transcript = Transcript(CALL)
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}")
+    await opened.begin_call(CALL, caller=CALLER, called=BUSINESS, at=NOW)
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize("ahead", [True, False], ids=["written as they come", "written in the end"])
+async def test_the_record_and_the_file_agree(store: Store, tmp_path: Path, *, ahead: bool) -> None:
+    transcript = Transcript(CALL, store=store if ahead else None)
     for who, text in (("agent", "Hello."), ("caller", "Zoë Müller"), ("agent", "Goodbye.")):
         transcript.add(who, text)
 
     await transcript.keep(store, tmp_path / "transcripts" / "CA1.jsonl")
 
     kept = [(turn.who, turn.text, turn.at_ms) for turn in await store.turns(CALL)]
-    await store.close()
     lines = (tmp_path / "transcripts" / "CA1.jsonl").read_text(encoding="utf-8").splitlines()
     assert kept == [(turn.who, turn.text, turn.at_ms) for turn in transcript.turns]
     assert [(line["who"], line["text"], line["at_ms"]) for line in map(json.loads, lines)] == kept
+
+
+async def _until_kept(store: Store, *texts: str) -> None:
+    async with asyncio.timeout(5):
+        while [turn.text for turn in await store.turns(CALL)] != list(texts):
+            await asyncio.sleep(0.005)
+
+
+async def test_turns_are_in_the_record_before_the_call_ends(store: Store) -> None:
+    transcript = Transcript(CALL, store=store)
+
+    transcript.add("agent", "Hello.")
+    transcript.add("caller", "Hi.")
+    await _until_kept(store, "Hello.", "Hi.")
+    transcript.add("agent", "How can I help?")
+
+    await _until_kept(store, "Hello.", "Hi.", "How can I help?")
+
+
+@pytest.mark.parametrize("is_last", [True, False], ids=["with the end of the call", "with the next turn"])
+async def test_a_turn_that_could_not_be_written_is_written_later(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_last: bool
+) -> None:
+    add_turn = store.add_turn
+    has_failed = asyncio.Event()
+
+    async def locked_once(*args: Any, **kwargs: Any) -> None:
+        if not has_failed.is_set():
+            has_failed.set()
+            raise OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))
+        await add_turn(*args, **kwargs)
+
+    monkeypatch.setattr(store, "add_turn", locked_once)
+    transcript = Transcript(CALL, store=store)
+    with structlog.testing.capture_logs() as logs:
+        transcript.add("agent", "Hello.")
+        await has_failed.wait()
+    assert [each["event"] for each in logs] == ["turns_not_written"]
+
+    if is_last:
+        await transcript.keep(store, tmp_path / "CA1.jsonl")
+    else:
+        transcript.add("caller", "Hi.")
+
+    await _until_kept(store, *(["Hello."] if is_last else ["Hello.", "Hi."]))
