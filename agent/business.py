@@ -24,10 +24,11 @@ from pydantic import (
 from agent.toml_lines import parse_toml
 from appointments.contact import known_country
 from appointments.errors import ConfigError
-from appointments.messages import check_template
+from appointments.messages import check_length, check_template
 from appointments.model import Action, Business, EventTypeId, OfferSettings, OpeningHours, PhoneNumber
 from prompts.loader import sms_template, sms_template_path
 from prompts.reading import FileProblem, Problem, nearest_line, read_text, validate
+from tools.booking import tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +120,13 @@ class ActionTable(_Table):
     default_instructions: bool = True
     offer: OfferTable = OfferTable()
 
+    @field_validator("title")
+    @classmethod
+    def _makes_a_tool_name(cls, title: str) -> str:
+        if not re.search("[a-z0-9]", title.casefold()):
+            raise ValueError("needs a letter from a to z or a digit, because the booking tool is named after it")
+        return title
+
     @field_validator("fallback_email")
     @classmethod
     def _is_email_template(cls, template: str) -> str:
@@ -137,6 +145,7 @@ class ActionTable(_Table):
     def _is_message_template(cls, template: str) -> str:
         try:
             check_template(template)
+            check_length(template)
         except ConfigError as error:
             raise ValueError(f"is wrong: {error}") from None
         return template.strip()
@@ -201,17 +210,24 @@ def load_sms_template(name: Literal["confirmation", "unconfirmed", "failed"]) ->
             check_template(line)
         except ConfigError as error:
             raise ConfigError(f"{sms_template_path(name)}:{number}: {error}") from None
+    try:
+        check_length(template)
+    except ConfigError as error:
+        raise ConfigError(f"{sms_template_path(name)}:1: {error}") from None
     return template
 
 
 def _action_problems(file: BusinessFile, line_of: LineOf, event_type_id: str) -> list[Problem]:
     problems = []
-    titles: set[str] = set()
+    titles: dict[str, str] = {}
     for index, action in enumerate(file.actions):
         line = nearest_line(("actions", index), line_of)
-        if action.title.casefold() in titles:
-            problems.append(Problem(line, f'actions[{index}].title "{action.title}" is used by another action'))
-        titles.add(action.title.casefold())
+        tool = tool_name(_action(action, file.zone, event_type_id))
+        if tool in titles:
+            is_same = titles[tool].casefold() == action.title.casefold()
+            what = "is used by" if is_same else f'makes the same tool, {tool}, as "{titles[tool]}" of'
+            problems.append(Problem(line, f'actions[{index}].title "{action.title}" {what} another action'))
+        titles.setdefault(tool, action.title)
         if not action.event_type and not (event_type_id and len(file.actions) == 1):
             problems.append(Problem(line, f"actions[{index}].event_type is missing, and so is CALCOM_EVENT_TYPE_ID"))
     if event_type_id and len(file.actions) > 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.bootstrap import open_worker
 from agent.outcome import Outcome, report_on_record
-from agent.rehearsal import Event, Rehearsal, new_folder
+from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, new_folder
 from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine, load_scenario
 from agent.stand_ins import running_stand_ins, stop
 from agent.typed import run_typed_call
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from agent.settings import Settings
     from agent.transcript import Turn
+    from appointments.model import CallSid
+    from appointments.store.store import Store
+
+UNSETTLED = "a text of this call is not sent yet; a worker that runs will go on trying"
 
 
 async def chat(settings: Settings, *, caller: str, as_json: bool) -> None:
@@ -43,10 +47,28 @@ async def chat(settings: Settings, *, caller: str, as_json: bool) -> None:
             on_tool=lambda tool: show({"tool": tool, "state": "started"}),
         )
         await worker.service.drain()
-        while await worker.store.pending_texts():
-            await asyncio.sleep(0.1)
-        report = await report_on_record(worker.store, call_sid, worker.business, events)
+        problems = [] if await texts_settled(worker.store, call_sid) else [UNSETTLED]
+        report = await report_on_record(worker.store, call_sid, worker.business, events, problems)
     show({"result": report.to_json()})
+
+
+async def texts_settled(store: Store, call_sid: CallSid, *, patience_secs: float = SETTLE_SECS) -> bool:
+    """Wait until the texts of this call are settled, whatever else is in the record; False when time is up."""
+    try:
+        async with asyncio.timeout(patience_secs):
+            while await _has_open_texts(store, call_sid):
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _has_open_texts(store: Store, call_sid: CallSid) -> bool:
+    for appointment in await store.appointments(call_sid):
+        texts = await store.texts(appointment.appointment_id)
+        if any(text.state in ("pending", "leased") for text in texts):
+            return True
+    return False
 
 
 async def chat_with_stand_ins(name: str | None, *, caller: str, as_json: bool) -> int:
@@ -61,9 +83,10 @@ async def chat_with_stand_ins(name: str | None, *, caller: str, as_json: bool) -
             await _relay(process, show, on_first=lambda: rehearsal.start_faults(stand_ins))
         finally:
             await stop(process, ends_by_itself=True)
-        await rehearsal.settled()
+        outcome = Outcome(is_typed=True)
+        await rehearsal.settle(outcome, patience_secs=LOOK_SECS)
         await rehearsal.read_transcript()
-        report = await rehearsal.judge(stand_ins, Outcome(is_typed=True), expects=name is not None)
+        report = await rehearsal.judge(stand_ins, outcome, expects=name is not None)
     show({"result": report.to_json()})
     return 0 if report.ok else 1
 
@@ -119,6 +142,8 @@ def show_plain(told: dict[str, Any]) -> None:
         appointment = told["result"]["appointment"]
         booked = f"{appointment['start']} for {appointment['attendee']}" if appointment else "nothing"
         print(f"\nBooked: {booked}. Texts: {len(told['result']['sms'])}.", flush=True)  # noqa: T201 -- same
+        for problem in told["result"]["problems"]:
+            print(f"Problem: {problem}", flush=True)  # noqa: T201 -- same
 
 
 async def _stdin_lines() -> AsyncIterator[str]:

@@ -52,6 +52,10 @@ def rehearse(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Rehearse a whole phone call with stand-ins: no accounts, nothing leaves this machine."""
+    if all_ and scenario is not None:
+        raise typer.BadParameter("--all rehearses every scenario: leave out --scenario")
+    if list_ and (all_ or typed or scenario is not None or json_file is not None):
+        raise typer.BadParameter("--list only lists: leave out the other options")
     from agent.logs import configure_logs
 
     configure_logs("WARNING", "console", show_pii=False)

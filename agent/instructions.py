@@ -13,7 +13,7 @@ from prompts.loader import FRONT_DESK, Prompt, fill, load_booking_script, load_p
 from prompts.reading import FileProblem, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import date, datetime
     from pathlib import Path
 
@@ -87,7 +87,11 @@ def render_instructions(
     What stays the same between calls comes first, so that the provider's prompt cache can keep it.
     """
     head = prompts.prompt.head
-    values = {"business": business.name, "recording_notice": RECORDING_NOTICE if is_recorded else ""}
+    values = {
+        "agent": head.name,
+        "business": business.name,
+        "recording_notice": RECORDING_NOTICE if is_recorded else "",
+    }
     scripts = [
         fill(prompts.booking_script, {"business": business.name, "action": action.name, "title": action.title})
         for action in business.actions
@@ -102,12 +106,19 @@ def render_instructions(
     ]
     return Instructions(
         system="\n\n".join(parts),
-        greeting=" ".join(fill(head.greeting, values).split()),
+        greeting=_greeting(head.greeting, values),
         voice=head.voice,
         language=head.language,
         model=head.model,
         temperature=head.temperature,
     )
+
+
+def _greeting(template: str, values: Mapping[str, str]) -> str:
+    """Return what is said first. A recorded caller is told so, whether the author thought of it or not."""
+    is_announced = "{recording_notice}" in template
+    words = fill(template if is_announced else f"{{recording_notice}} {template}", values)
+    return " ".join(words.split())
 
 
 def _unknown_tool(name: str, known: Collection[str]) -> str:

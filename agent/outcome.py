@@ -33,16 +33,18 @@ class Outcome:
     is_typed: bool = False
     greeting_ms: int | None = None
     voice_to_voice_ms: list[float] = field(default_factory=list)
-    ended_by: str = ""
+    has_ended: bool = False
+    """Whether the caller told of the call's end."""
     problems: list[str] = field(default_factory=list)
-    _began: float = field(default_factory=time.monotonic)
+    _began: float | None = None
 
     def connected(self) -> None:
         """Count time from now."""
         self._began = time.monotonic()
 
     def now_ms(self) -> int:
-        return round((time.monotonic() - self._began) * 1000)
+        """Return the time since the call was connected; what comes before has no later time than its start."""
+        return 0 if self._began is None else round((time.monotonic() - self._began) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +136,21 @@ def _times(times: Sequence[Any]) -> str:
     return " and ".join(f"a booking at {time:%Y-%m-%d %H:%M}" for time in times) or "no booking"
 
 
-async def report_on_record(store: Store, call_sid: CallSid, business: Business, events: Sequence[Event]) -> Report:
+async def report_on_record(
+    store: Store, call_sid: CallSid, business: Business, events: Sequence[Event], problems: Sequence[str] = ()
+) -> Report:
     """Report on a call by our own record only, when the services are real."""
     kept = [a for a in await store.appointments(call_sid) if a.status in LIVE]
     appointment = kept[-1] if kept else None
     texts = await store.texts(appointment.appointment_id) if appointment else []
     return Report(
         scenario="",
-        ok=True,
+        ok=not problems,
         booked=appointment is not None and appointment.status is AppointmentStatus.ACTIVE,
         appointment=_describe(appointment, business) if appointment else None,
         sms=[{"to": text.to, "body": text.body, "status": text.status or text.state} for text in texts],
         turns=_turns(events),
+        problems=problems,
     )
 
 

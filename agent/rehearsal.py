@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from agent.business import load_business
 from agent.outcome import Outcome, Report, judge
 from agent.stand_ins import (
-    RehearsalFailed,
     StandIns,
     database_url,
     free_port,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 FOLDER = Path("rehearsals")
 CALL_SECS = 240
 SETTLE_SECS = 60.0
+LOOK_SECS = 5.0
+"""Long enough to read the record when nobody works at it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Rehearsal:
         """Rehearse the call and return what became of it.
 
         Raises:
-            RehearsalFailed: a process did not start.
+            RehearsalFailed: a process did not start, or a stand-in refused the scenario.
         """
         if typed and (reason := untypable(self.scenario)):
             return Report.skip(self.scenario, reason)
@@ -117,7 +119,7 @@ class Rehearsal:
         async with self._worker(environment, url) as tools:
             await self.start_faults(stand_ins)
             outcome = await self._call(stand_ins, url, tools)
-            await self.settled()
+            await self.settle(outcome, patience_secs=SETTLE_SECS)
             return outcome
 
     @asynccontextmanager
@@ -164,6 +166,8 @@ class Rehearsal:
             forwarding.cancel()
             process.stdin.close()
             await stop(process, ends_by_itself=True)
+        if not outcome.problems and (not outcome.has_ended or process.returncode):
+            outcome.problems.append(f"the caller's process broke off, with exit status {process.returncode}")
         return outcome
 
     async def _forward_tools(self, stdin: asyncio.StreamWriter, tools: asyncio.Queue[Event], outcome: Outcome) -> None:
@@ -188,7 +192,7 @@ class Rehearsal:
             case "ended":
                 outcome.greeting_ms = told.get("greeting_ms")
                 outcome.voice_to_voice_ms = list(told.get("voice_to_voice_ms", []))
-                outcome.ended_by = told.get("by", "")
+                outcome.has_ended = True
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)
@@ -235,7 +239,9 @@ class Rehearsal:
                 )
             finally:
                 await stop(process, ends_by_itself=True)
-        await self.settled()
+        if not outcome.problems and process.returncode:
+            outcome.problems.append(f"the chat broke off, with exit status {process.returncode}")
+        await self.settle(outcome, patience_secs=LOOK_SECS)
         return outcome
 
     def note_typed(self, told: dict[str, Any], at_ms: int) -> None:
@@ -256,15 +262,15 @@ class Rehearsal:
         finally:
             await store.close()
 
-    async def settled(self) -> None:
-        """Wait until every booking and text of the call is settled."""
+    async def settle(self, outcome: Outcome, *, patience_secs: float) -> None:
+        """Wait until every booking and text of the call is settled; a problem of `outcome` when they are not."""
         store = await Store.open(database_url(self.folder))
         try:
-            async with asyncio.timeout(SETTLE_SECS):
+            async with asyncio.timeout(patience_secs):
                 while await store.pending_texts() or await self._has_pending(store):
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise RehearsalFailed(f"the worker did not settle its work in {SETTLE_SECS:.0f} s") from None
+            outcome.problems.append("the worker did not settle every booking and text in time")
         finally:
             await store.close()
 
@@ -283,8 +289,14 @@ class Rehearsal:
 
 
 def new_folder(name: str) -> Path:
-    """Return a folder of its own for a rehearsal that starts now, below the working directory."""
-    return (FOLDER / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}").resolve()
+    """Make a folder of its own for a rehearsal that starts now, below the working directory."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    first = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}"
+    for unique in itertools.chain([first], (f"{first}-{number}" for number in itertools.count(2))):
+        with suppress(FileExistsError):
+            (FOLDER / unique).mkdir()
+            break
+    return (FOLDER / unique).resolve()
 
 
 def untypable(scenario: Scenario) -> str:

@@ -13,8 +13,7 @@ from rich.markup import escape
 from agent.outcome import Report
 from agent.rehearsal import Event, Rehearsal, new_folder
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
-from agent.stand_ins import RehearsalFailed
-from appointments.errors import ConfigError
+from appointments.errors import ConfigError, SlotlineError
 
 if TYPE_CHECKING:
     from agent.scenarios import Scenario
@@ -25,7 +24,11 @@ COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "problem": "red
 async def run(
     name: str | None, *, is_all: bool, is_list: bool, typed: bool, jobs: int, seed: int, json_file: Path | None
 ) -> int:
-    """Rehearse and return the exit status: 0 all as expected, 1 not."""
+    """Rehearse and return the exit status: 0 all as expected, 1 not.
+
+    Raises:
+        SlotlineError: the one scenario could not be rehearsed; of all of them the others still are.
+    """
     console = Console(highlight=False, soft_wrap=True)
     if is_list:
         for scenario in list_scenarios():
@@ -38,10 +41,13 @@ async def run(
 
     async def one(scenario: Scenario) -> Report:
         async with places:
-            live = None if is_all else console
-            report = await _rehearse(scenario, typed=typed, seed=seed, live=live)
-        if is_all:
-            _print_line(console, report)
+            if not is_all:
+                return await _rehearse(scenario, typed=typed, seed=seed, live=console)
+            try:
+                report = await _rehearse(scenario, typed=typed, seed=seed, live=None)
+            except SlotlineError as error:
+                report = Report(scenario.stem, ok=False, problems=[str(error)])
+        _print_line(console, report)
         return report
 
     reports = await asyncio.gather(*(one(scenario) for scenario in scenarios))
@@ -61,10 +67,7 @@ async def _rehearse(scenario: Scenario, *, typed: bool, seed: int, live: Console
         if live is not None:
             _print_event(live, event)
 
-    try:
-        return await Rehearsal(scenario, new_folder(scenario.stem), seed=seed, on_event=show).run(typed=typed)
-    except RehearsalFailed as error:
-        return Report(scenario.stem, ok=False, problems=[str(error)])
+    return await Rehearsal(scenario, new_folder(scenario.stem), seed=seed, on_event=show).run(typed=typed)
 
 
 def _print_event(console: Console, event: Event) -> None:

@@ -20,6 +20,7 @@ from pydantic import (
 from appointments.errors import ConfigError
 from prompts.loader import scenario_paths
 from prompts.reading import FileProblem, parse_yaml, read_text, validate
+from simulator.voices import UnknownVoice, VoicesMissing, check_voice
 
 DEFAULT_SCENARIO = "books_the_first_offer"
 
@@ -39,7 +40,19 @@ def _regular_expression(text: str) -> str:
     return text
 
 
+def _known_voice(name: str) -> str:
+    try:
+        check_voice(name)
+    except UnknownVoice as error:
+        raise ValueError(f"is wrong: {error}") from None
+    except VoicesMissing:
+        # A typed rehearsal needs no voice, and a spoken one says what to install.
+        return name
+    return name
+
+
 Text = Annotated[str, Field(min_length=1)]
+Voice = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z0-9]+)*(\+[A-Za-z0-9]+)?$"), AfterValidator(_known_voice)]
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_regular_expression)]
 LocalTime = NaiveDatetime
 """A time on the business's wall clock."""
@@ -53,7 +66,7 @@ class ScenarioCaller(_Part):
     """Who phones, in which voice of espeak-ng, and how far above the line's noise (None: no noise)."""
 
     number: str = Field(default="+14155550123", pattern=r"^\+[1-9][0-9]{5,14}$")
-    voice: str = Field(default="en-us+f3", pattern=r"^[a-z]+(-[a-z0-9]+)*(\+[A-Za-z0-9]+)?$")
+    voice: Voice = "en-us+f3"
     noise_db: float | None = Field(default=None, ge=0, le=80)
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from appointments.ports import Clock
 
-MEDIA_PATH = "/twilio/media"
-
 _TWILIO_KEYS = "Twilio Console → Account → API keys & tokens"
 _OPENAI_KEYS = "https://platform.openai.com/api-keys"
 _CALCOM_KEYS = "Cal.com → Settings → Developer → API keys"
@@ -129,11 +127,6 @@ class Settings(BaseSettings):
         if start is not None and not _is_loopback(info.data.get("public_base_url", "http://127.0.0.1")):
             raise ValueError("is for rehearsals: leave it empty unless PUBLIC_BASE_URL is loopback")
         return start
-
-    @property
-    def media_url(self) -> str:
-        """The websocket that the TwiML names: wss:// for https, ws:// for loopback's http."""
-        return f"ws{self.public_base_url.removeprefix('http')}{MEDIA_PATH}"
 
     @property
     def twilio_auth_tokens(self) -> tuple[str, ...]:

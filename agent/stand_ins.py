@@ -29,7 +29,7 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
 
 
 class RehearsalFailed(SlotlineError):
-    """A process of the rehearsal did not start or did not end."""
+    """A process of the rehearsal did not start, or a stand-in did not do what it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,22 @@ class StandIns:
 
     async def control(self, service: str, path: str, body: object) -> None:
         """Post `body` to a stand-in's control endpoint."""
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-            answer = await client.post(f"{self._root(service)}/control/{path}", json=body)
-            answer.raise_for_status()
+        await self._ask(service, "POST", path, body)
 
     async def state(self, service: str) -> dict[str, Any]:
         """Return what a stand-in holds and which faults fired."""
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-            answer = await client.get(f"{self._root(service)}/control/state")
-            answer.raise_for_status()
-            state: dict[str, Any] = answer.json()
-            return state
+        state: dict[str, Any] = (await self._ask(service, "GET", "state")).json()
+        return state
+
+    async def _ask(self, service: str, method: str, path: str, body: object = None) -> httpx.Response:
+        try:
+            async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+                answer = await client.request(method, f"{self._root(service)}/control/{path}", json=body)
+        except httpx.HTTPError as error:
+            raise RehearsalFailed(f"the stand-in of {service} does not answer: {error!r}") from error
+        if not answer.is_success:
+            raise RehearsalFailed(f"the stand-in of {service} refused its {path}: {answer.text.strip()}")
+        return answer
 
     def _root(self, service: str) -> str:
         return {"twilio": self.twilio, "openai": self.openai.removesuffix("/v1"), "calcom": self.calcom}[service]
@@ -132,8 +137,10 @@ async def running_stand_ins(ports: Mapping[str, int] | None = None) -> AsyncIter
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(START_SECS):
-            line = await process.stdout.readline()
+        line = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECS):
+                line = await process.stdout.readline()
         if not line:
             raise RehearsalFailed("the stand-ins did not start; what they said stands above")
         told = json.loads(line)

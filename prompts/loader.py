@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from prompts.reading import FileProblem, Problem, parse_yaml, read_text, validate
 
@@ -19,7 +19,7 @@ REHEARSAL_BUSINESS = _HOME / "business" / "rehearsal.toml"
 FRONT_DESK = _HOME / "front_desk.md"
 BOOKING_SCRIPT = _HOME / "booking_script.md"
 
-PROMPT_PLACEHOLDERS = frozenset({"business", "recording_notice"})
+PROMPT_PLACEHOLDERS = frozenset({"agent", "business", "recording_notice"})
 """What instructions and their greeting may name in braces."""
 SCRIPT_PLACEHOLDERS = frozenset({"business", "action", "title"})
 """What a booking script may name in braces."""
@@ -34,10 +34,17 @@ class FrontMatter(BaseModel):
 
     name: str = Field(min_length=1)
     voice: str = Field(min_length=1)
-    language: str = Field(default="en", min_length=2)
+    language: str = "en"
     greeting: str = Field(min_length=1)
     model: str = ""
     temperature: float = Field(default=0.3, ge=0, le=2)
+
+    @field_validator("language")
+    @classmethod
+    def _is_spoken(cls, language: str) -> str:
+        if language != "en":
+            raise ValueError(f'must be en, not "{language}": what is said and understood is English')
+        return language
 
 
 @dataclass(frozen=True, slots=True)

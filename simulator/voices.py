@@ -28,6 +28,13 @@ _HOW_TO_NAME = (
 )
 
 
+class UnknownVoice(ValueError):
+    """espeak-ng has no voice of that name."""
+
+    def __init__(self, voice: str) -> None:
+        super().__init__(f"espeak-ng has no voice {voice!r}: {_HOW_TO_NAME}")
+
+
 class VoicesMissing(RuntimeError):
     """The wheel with espeak-ng is not installed."""
 
@@ -56,6 +63,12 @@ def speak_with_words(text: str, voice: str = "en-us", words_per_minute: int = 16
     """Return `text` spoken, with the place of each word."""
     with _lock:
         return _loaded().say(text, voice, words_per_minute)
+
+
+def check_voice(voice: str) -> None:
+    """Raise `UnknownVoice` unless espeak has that voice; the variant after the + it takes as it comes."""
+    with _lock:
+        _loaded().take(voice)
 
 
 def at_rate(pcm: Pcm, rate: int) -> Pcm:
@@ -103,9 +116,12 @@ class _Synthesiser:
         self._callback = _SynthCallback(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def say(self, text: str, voice: str, words_per_minute: int) -> Spoken:
+    def take(self, voice: str) -> None:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice {voice!r}: {_HOW_TO_NAME}")
+            raise UnknownVoice(voice)
+
+    def say(self, text: str, voice: str, words_per_minute: int) -> Spoken:
+        self.take(voice)
         self._library.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
         self._pieces, self._words = [], []
         encoded = text.encode()

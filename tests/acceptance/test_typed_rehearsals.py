@@ -114,6 +114,7 @@ def test_an_unknown_scenario_is_answered_with_close_names(tmp_path: Path) -> Non
         (SCENARIO.replace("sms: 1", "sms: one"), 9, "sms"),
         (SCENARIO + "faults: [{service: calcom, on: messages, kind: slow, seconds: 1}]\n", 10, "messages"),
         (SCENARIO.replace("free: [2026", "free: [[2026"), 4, ""),
+        (SCENARIO.replace("lines:", "caller: {voice: zz}\nlines:"), 4, "espeak-ng has no voice 'zz'"),
     ],
 )
 @pytest.mark.parametrize("command", ["rehearse", "chat"])
@@ -125,6 +126,18 @@ def test_a_wrong_file_is_named_with_its_line(tmp_path: Path, command: str, writt
     assert f"wrong.yaml:{line}" in finished.err
     assert what in finished.err
     assert "Traceback" not in finished.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--all", "--scenario", "slot_taken"), ("--list", "--all"), ("--list", "--typed"), ("--list", "--json", "x.json")],
+)
+def test_options_that_contradict_each_other_are_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    finished = run("rehearse", *options, folder=tmp_path)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert "leave out" in finished.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

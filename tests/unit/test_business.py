@@ -114,6 +114,8 @@ start_date = 2026-12-10
         ("caller+{digits}@example.com", "caller {digits}", "must be an e-mail address"),
         ('title = "30-Minute Consultation"', 'title = " "', "title: string should have at least 1 character"),
         ("sms_confirmation = true", 'sms_template = "At {hour}"', "no placeholder {hour}"),
+        ("sms_confirmation = true", f'sms_template = "{{time}}{"x" * 300}"', "makes a text of 3 segments; 2 are the"),
+        ('title = "30-Minute Consultation"', 'title = "\u76f8\u8ac7"', "title needs a letter from a to z or a digit"),
     ],
 )
 def test_names_file_and_line_of_a_mistake(tmp_path: Path, old: str, new: str, expected: str) -> None:
@@ -146,6 +148,11 @@ def test_tells_all_mistakes_at_once(tmp_path: Path) -> None:
         (HARBOR.replace('platform = "cal_video"', 'platform = "in_person"'), "actions[0] needs an address"),
         (HARBOR[: HARBOR.index("[[actions]]")], "actions is missing"),
         (HARBOR + '\n[[actions]]\nevent_type = "1"\ntitle = "30-minute consultation"\n', "is used by another action"),
+        (
+            HARBOR + '\n[[actions]]\nevent_type = "1"\ntitle = "30 Minute (Consultation)"\n',
+            'harbor.toml:LAST: actions[1].title "30 Minute (Consultation)" makes the same tool, '
+            'book_30_minute_consultation, as "30-Minute Consultation" of another action',
+        ),
         (HARBOR + "\n[[actions]\n", "is not TOML"),
         (HARBOR + "\nname =", "is not TOML"),
     ],
@@ -154,7 +161,8 @@ def test_refuses_a_file_that_does_not_fit_together(tmp_path: Path, change: str, 
     with pytest.raises(ConfigError, match=r"harbor\.toml:\d+: .*") as caught:
         load_business(write(tmp_path, change))
 
-    assert expected in str(caught.value)
+    line = next((n for n in range(len(change.splitlines()), 0, -1) if "[[actions]]" in change.splitlines()[n - 1]), 0)
+    assert expected.replace("LAST", str(line)) in str(caught.value)
 
 
 def test_one_event_type_setting_does_not_fit_two_actions(tmp_path: Path) -> None:

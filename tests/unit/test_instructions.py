@@ -40,6 +40,31 @@ def test_announces_a_recording() -> None:
     assert "assistant. This call is recorded. How" in render(is_recorded=True).greeting
 
 
+def test_announces_a_recording_that_the_greeting_forgot(tmp_path: Path) -> None:
+    path = tmp_path / "desk.md"
+    path.write_text("---\nname: x\nvoice: x\ngreeting: Hello. How can I help you?\n---\nFirst\n")
+    prompts = load_prompt_set(path)
+
+    recorded, unrecorded = (
+        render_instructions(prompts, BUSINESS, caller=CALLER, now=NOW, is_recorded=is_recorded).greeting
+        for is_recorded in (True, False)
+    )
+
+    assert recorded == "This call is recorded. Hello. How can I help you?"
+    assert unrecorded == "Hello. How can I help you?"
+
+
+def test_the_agent_has_the_name_of_the_front_matter(tmp_path: Path) -> None:
+    path = tmp_path / "desk.md"
+    path.write_text("---\nname: Robin\nvoice: x\ngreeting: It is {agent}.\n---\nYou are {agent}.\n")
+
+    instructions = render_instructions(load_prompt_set(path), BUSINESS, caller=CALLER, now=NOW)
+
+    assert instructions.greeting == "It is Robin."
+    assert instructions.system.startswith("You are Robin.\n")
+    assert render().system.splitlines()[1].startswith("You are the front desk of Harbor Street Clinic.")
+
+
 def test_calendar_has_21_days_from_today() -> None:
     table = rows(render())
 

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from appointments.errors import ConfigError, SlotNotOffered
+from appointments.errors import SlotNotOffered
 from appointments.model import Action, Business, EventTypeId, OfferSettings, OpeningHours, PhoneNumber, Slot
 from appointments.offer import (
     MOST_SPOKEN,
     Offer,
     OfferLedger,
     OfferReason,
-    check_offer_settings,
     describe,
     free_range,
     make_offer,
@@ -50,8 +49,8 @@ def with_settings(**settings: int | date) -> Action:
     return replace(ACTION, offer=OfferSettings(**settings))  # type: ignore[arg-type]
 
 
-def say(made: Offer, *, action: Action = ACTION, now: datetime = NOW, caller_zone_differs: bool = False) -> str:
-    return describe(made, action=action, business=BUSINESS, now=now, caller_zone_differs=caller_zone_differs)[0]
+def say(made: Offer, *, action: Action = ACTION, now: datetime = NOW) -> str:
+    return describe(made, action=action, business=BUSINESS, now=now)[0]
 
 
 WEEK = whole_day("12-02") + whole_day("12-03") + whole_day("12-04") + whole_day("12-07")
@@ -319,9 +318,6 @@ class TestWords:
             "I'm sorry, that time has just been taken. Would another day work for you?"
         )
 
-    def test_names_the_zone_when_the_caller_thinks_in_another(self) -> None:
-        assert "ten in the morning, Eastern time." in say(offer([at("12-03T10:00")]), caller_zone_differs=True)
-
 
 class TestLedger:
     def test_gives_short_keys_and_the_same_key_again(self) -> None:
@@ -369,20 +365,6 @@ class TestRange:
     @pytest.mark.parametrize("day", [date(2026, 11, 1), date(2027, 6, 1)])
     def test_asks_for_the_soonest_when_the_day_is_out_of_reach(self, day: date) -> None:
         assert free_range(ACTION, BUSINESS, Wish(day), NOW) == free_range(ACTION, BUSINESS, Wish(), NOW)
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        (OfferSettings(look_ahead_days=4), "look_ahead_days is 4: it must be from 1 to 3"),
-        (OfferSettings(slots_per_day=1), "slots_per_day is 1: it must be from 2 to 5"),
-        (OfferSettings(hours_between=0), "hours_between is 0: it must be from 1 to 4"),
-    ],
-)
-def test_refuses_settings_out_of_range(settings: OfferSettings, told: str) -> None:
-    check_offer_settings(OfferSettings())
-    with pytest.raises(ConfigError, match=told):
-        check_offer_settings(settings)
 
 
 FREE = st.lists(

@@ -40,7 +40,12 @@ def test_reads_head_and_text(tmp_path: Path) -> None:
         (HEAD.replace("alloy", "[alloy") + "x", 4, "is not YAML"),
         (HEAD.replace("name: Desk", "temperature: 3\nname: Desk") + "x", 2, "temperature: "),
         (HEAD.replace("name: Desk", "name: Desk\nname: Bar") + "x", 3, "name is given twice"),
-        (HEAD.replace("{business}", "{busines}") + "x", 4, "{busines} is no placeholder; there are {business}"),
+        (
+            HEAD.replace("{business}", "{busines}") + "x",
+            4,
+            "{busines} is no placeholder; there are {agent}, {business}",
+        ),
+        (HEAD.replace("name: Desk", "name: Desk\nlanguage: de") + "x", 3, 'language must be en, not "de"'),
         (HEAD + "\nfine\nnot {caller} fine\n", 8, "{caller} is no placeholder"),
     ],
 )

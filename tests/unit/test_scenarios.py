@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import agent.scenarios
 from agent.business import load_business
 from agent.scenarios import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario
 from appointments.errors import ConfigError
 from prompts.loader import REHEARSAL_BUSINESS
+from simulator.voices import VoicesMissing
 
 SHIPPED = list_scenarios()
 COMPLETE = """\
@@ -91,6 +93,8 @@ def test_a_line_does_one_thing(tmp_path: Path, line: str, field: str, value: obj
         (3, "free: tomorrow", "free: input should be a valid tuple"),
         (4, "caler: {}", "caler is an unknown key"),
         (4, "caller: {number: 4155550123}", "caller.number must be text: put it in quotes"),
+        (4, "caller: {voice: zz}", "caller.voice is wrong: espeak-ng has no voice 'zz'"),
+        (4, "caller: {voice: EN}", "caller.voice: string should match"),
         (4, 'caller: {number: "415 555"}', "caller.number: string should match"),
         (6, '  - {when: "help"}', "lines[0] needs one of say, press, silence, hang_up; it has none"),
         (
@@ -129,6 +133,15 @@ def test_names_file_and_line_of_a_mistake(tmp_path: Path, number: int, new: str,
     assert re.search(rf"^{re.escape(str(path))}:\d+: .*{re.escape(expected)}", str(caught.value), re.MULTILINE)
     if "is not YAML" not in expected and expected != "aliases":
         assert f":{number}: " in str(caught.value).splitlines()[0]
+
+
+def test_any_voice_will_do_where_none_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_here(voice: str) -> None:
+        raise VoicesMissing
+
+    monkeypatch.setattr(agent.scenarios, "check_voice", none_here)
+
+    assert load_scenario(write(tmp_path, COMPLETE.replace("en-us+f3", "zz"))).caller.voice == "zz"
 
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n", "name: \x00"])

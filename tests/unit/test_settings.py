@@ -116,22 +116,6 @@ def test_takes_several_auth_tokens_while_they_are_rotated(environment: pytest.Mo
     assert load_settings(None).twilio_auth_tokens == ("old", "new")
 
 
-@pytest.mark.parametrize(
-    ("public", "media"),
-    [
-        ("https://phone.example.com/", "wss://phone.example.com/twilio/media"),
-        ("https://example.com/voice", "wss://example.com/voice/twilio/media"),
-        ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/twilio/media"),
-        ("http://localhost:8080", "ws://localhost:8080/twilio/media"),
-        ("http://[::1]:8080", "ws://[::1]:8080/twilio/media"),
-    ],
-)
-def test_media_url_is_encrypted_like_the_public_one(environment: pytest.MonkeyPatch, public: str, media: str) -> None:
-    environment.setenv("PUBLIC_BASE_URL", public)
-
-    assert load_settings(None).media_url == media
-
-
 def test_clock_is_the_systems_by_default(environment: pytest.MonkeyPatch) -> None:
     now = load_settings(None).clock()()
 
