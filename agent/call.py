@@ -53,9 +53,6 @@ class PhoneMouth:
     async def say(self, text: str) -> bool:
         return await self._player.say(text)
 
-    async def interrupt(self) -> None:
-        await self._player.broadcast_interruption()  # type: ignore[no-untyped-call]
-
     async def finish(self) -> bool:
         if self._is_caller_gone:
             return True

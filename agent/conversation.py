@@ -52,10 +52,6 @@ class Mouth(Protocol):
         """Say `text` after what is being said; returns False when that cannot be done."""
         ...
 
-    async def interrupt(self) -> None:
-        """Drop what is being said."""
-        ...
-
     async def finish(self) -> bool:
         """Wait until all that was said has reached the caller; returns False when they spoke over it."""
         ...
@@ -235,7 +231,6 @@ class Conversation:
     async def _watch_length(self, max_secs: float) -> None:
         await asyncio.sleep(max_secs)
         log.warning("call_too_long", max_secs=max_secs)
-        await self.mouth.interrupt()
         await self.end(phrases.OUT_OF_TIME, outcome="out_of_time")
 
     def _observe(self) -> None:

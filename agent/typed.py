@@ -46,9 +46,6 @@ class TypedMouth(FrameProcessor):
             await self.push_frame(LLMAssistantPushAggregationFrame())
         return True
 
-    async def interrupt(self) -> None:
-        await self.broadcast_interruption()  # type: ignore[no-untyped-call]
-
     async def finish(self) -> bool:
         return True
 

@@ -48,9 +48,6 @@ class RecordingMouth:
             self.said.append(text)
         return not self.is_mute
 
-    async def interrupt(self) -> None:
-        self.said.append("(interrupts itself)")
-
     async def finish(self) -> bool:
         return not self.is_interrupted
 
