@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI, Response
 
-from agent import phrases
 from agent.line import Line
 from telephony.routes import build_router
 from telephony.signature import RequestSignatures
@@ -33,9 +32,11 @@ def build_app(worker: Worker) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        rendering = asyncio.create_task(_render_phrases(worker, ready))
+        beside = asyncio.create_task(_prepare_and_watch(worker, ready))
         yield
-        rendering.cancel()
+        beside.cancel()
+        with suppress(asyncio.CancelledError):
+            await beside
 
     app = FastAPI(title="slotline", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     tokens = StreamTokens(worker.token_secret, clock=lambda: datetime.now(UTC))
@@ -62,9 +63,9 @@ def build_app(worker: Worker) -> FastAPI:
     return app
 
 
-async def _render_phrases(worker: Worker, ready: asyncio.Event) -> None:
-    texts = (worker.instructions(None, is_recorded=worker.settings.record_calls).greeting, *phrases.ALL)
-    while not await worker.phrase_book.render(texts):
+async def _prepare_and_watch(worker: Worker, ready: asyncio.Event) -> None:
+    while not await worker.render_phrases(worker.phrase_book, worker.desk):
         await asyncio.sleep(RENDER_AGAIN_SECS)
     ready.set()
     log.info("worker_ready")
+    await worker.watch_files()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,8 +13,7 @@ from uuid import uuid4
 import openai
 import structlog
 
-from agent.business import load_business, load_sms_template
-from agent.instructions import check_tool_names, load_prompt_set, render_instructions
+from agent.front_desk import FrontDeskWatch, read_front_desk, with_event_types
 from agent.jobs import Jobs, TwilioSender
 from agent.phrases import PhraseBook
 from agent.speech import Speech
@@ -30,16 +29,15 @@ from telephony.calls import Calls
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
 from telephony.messages import Messages
 from telephony.rest import TwilioRest
-from tools.booking import tool_name
 from tools.session import BookingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agent.instructions import Instructions, PromptSet
+    from agent.front_desk import FrontDesk
     from agent.settings import Settings
-    from appointments.model import Business, EventType, PhoneNumber
+    from appointments.model import Business
     from appointments.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -53,20 +51,15 @@ class Worker:
     """What one process of ours needs to take calls."""
 
     settings: Settings
-    business: Business
+    desk: FrontDesk
     clock: Clock
     store: Store
     service: BookingService
     speech: Speech
     phrase_book: PhraseBook
-    prompts: PromptSet
     twilio: TwilioRest
     calls: Calls
     jobs: Jobs
-    event_types: Mapping[str, EventType]
-    """What each action books, by the action's name."""
-    sms_unconfirmed: str
-    sms_failed: str
 
     @property
     def token_secret(self) -> bytes:
@@ -77,47 +70,61 @@ class Worker:
     def folder(self, name: str) -> Path:
         return self.settings.data_dir / name
 
-    def instructions(self, caller: PhoneNumber | None, *, is_recorded: bool) -> Instructions:
-        """Return the instructions of a call that starts now."""
-        return render_instructions(
-            self.prompts, self.business, caller=caller, now=self.clock(), is_recorded=is_recorded
-        )
+    async def render_phrases(self, book: PhraseBook, desk: FrontDesk) -> bool:
+        """Render what calls at `desk` may have to say; returns False when the voice cannot be had for all of it."""
+        return await book.render(desk.phrases(now=self.clock(), is_recorded=self.settings.record_calls))
 
-    async def session(self, call_sid: str, caller: str) -> BookingSession:
+    async def watch_files(self) -> None:
+        """Let the next call use an edited file, for as long as the worker lives."""
+
+        async def speak(desk: FrontDesk) -> PhraseBook | None:
+            book = _phrase_book(self.settings, self.speech, desk)
+            return book if await self.render_phrases(book, desk) else None
+
+        await FrontDeskWatch(
+            self,
+            business_file=self.settings.business_file,
+            read=lambda: read_front_desk(self.settings),
+            event_type=self.service.event_type,
+            speak=speak,
+        ).run()
+
+    async def session(self, call_sid: str, caller: str, desk: FrontDesk) -> BookingSession:
         """Return what the tools of a new call share."""
         number = valid_caller(caller)
         can_text = (
             number is not None
-            and may_text(number, self.business.sms_countries)
+            and may_text(number, desk.business.sms_countries)
             and not await self.store.has_opted_out(number)
         )
         return BookingSession(
             call_sid=CallSid(call_sid),
             caller=number,
-            business=self.business,
+            business=desk.business,
             service=self.service,
             clock=self.clock,
             can_text=can_text,
-            sms_unconfirmed=self.sms_unconfirmed,
-            sms_failed=self.sms_failed,
+            sms_unconfirmed=desk.sms_unconfirmed,
+            sms_failed=desk.sms_failed,
         )
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
+async def open_worker(settings: Settings, *, prompt: Path | None = None) -> AsyncIterator[Worker]:
     """Connect everything a worker needs and close it in the end.
+
+    Args:
+        prompt: Instructions to use instead of the business's.
 
     Raises:
         ConfigError: a file is wrong.
         CalendarRejected: the calendar refuses the key or the event type.
         CalendarUnavailable: the calendar cannot be reached, so nothing is known of what can be booked.
     """
-    business = _business(settings)
-    prompts = load_prompt_set()
-    check_tool_names(prompts.prompt, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
+    desk = read_front_desk(settings, prompt)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as closing:
-        worker = await _connect(settings, business, prompts, closing)
+        worker = await _connect(settings, desk, closing)
         worker.speech.prepare()
         async with worker.jobs:
             try:
@@ -126,7 +133,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
                 await worker.service.drain()
 
 
-async def _connect(settings: Settings, business: Business, prompts: PromptSet, closing: AsyncExitStack) -> Worker:
+async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack) -> Worker:
     calendar = CalComCalendar.connect(
         settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
     )
@@ -137,8 +144,8 @@ async def _connect(settings: Settings, business: Business, prompts: PromptSet, c
     closing.push_async_callback(speech.aclose)
     store = await Store.open(settings.database_url.get_secret_value())
     closing.push_async_callback(store.close)
-    clock = settings.clock(business.zone)
-    outbox = OutboxWorker(store, _sender(settings, business, twilio), owner=f"worker-{uuid4().hex}")
+    clock = settings.clock(desk.business.zone)
+    outbox = OutboxWorker(store, _sender(settings, desk.business, twilio), owner=f"worker-{uuid4().hex}")
     service = BookingService(
         calendar=calendar,
         store=store,
@@ -148,26 +155,16 @@ async def _connect(settings: Settings, business: Business, prompts: PromptSet, c
     )
     return Worker(
         settings=settings,
-        business=business,
+        desk=await with_event_types(desk, service.event_type),
         clock=clock,
         store=store,
         service=service,
         speech=speech,
-        phrase_book=_phrase_book(settings, speech, prompts),
-        prompts=prompts,
+        phrase_book=_phrase_book(settings, speech, desk),
         twilio=twilio,
         calls=Calls(twilio),
         jobs=Jobs(service, outbox, store, max_call_secs=settings.max_call_secs),
-        event_types={action.name: await service.event_type(action) for action in business.actions},
-        sms_unconfirmed=load_sms_template("unconfirmed"),
-        sms_failed=load_sms_template("failed"),
     )
-
-
-def _business(settings: Settings) -> Business:
-    business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
-    countries = tuple(settings.sms_countries.replace(",", " ").split())
-    return replace(business, sms_countries=countries) if countries else business
 
 
 async def check_accounts(worker: Worker) -> None:
@@ -215,10 +212,10 @@ def _sender(settings: Settings, business: Business, twilio: TwilioRest) -> Twili
     return TwilioSender(Messages(twilio, from_=number, status_callback_base=settings.public_base_url))
 
 
-def _phrase_book(settings: Settings, speech: Speech, prompts: PromptSet) -> PhraseBook:
+def _phrase_book(settings: Settings, speech: Speech, desk: FrontDesk) -> PhraseBook:
     return PhraseBook(
         speech.client,
         model=settings.tts_model,
-        voice=prompts.prompt.head.voice,
+        voice=desk.prompts.prompt.head.voice,
         folder=settings.data_dir / "phrases",
     )

@@ -179,6 +179,7 @@ class BusinessFile(_Table):
     fallback_number: Number | None = None
     sms_from: Number | None = None
     sms_countries: list[Country] = ["US", "CA"]
+    prompt: str = ""
     hours: HoursTable
     actions: list[ActionTable] = Field(min_length=1)
 
@@ -192,9 +193,13 @@ def load_business(path: Path, *, event_type_id: str = "") -> Business:
     try:
         data, line_of = parse_toml(read_text(path), path)
         file = validate(BusinessFile, data, path, line_of)
-        if problems := _action_problems(file, line_of, event_type_id):
+        problems = _action_problems(file, line_of, event_type_id)
+        prompt = path.parent / file.prompt if file.prompt else None
+        if prompt is not None and not prompt.is_file():
+            problems.append(Problem(nearest_line(("prompt",), line_of), f"prompt: there is no file {prompt}"))
+        if problems:
             raise FileProblem(path, problems)
-        return _business(file, event_type_id)
+        return _business(file, event_type_id, prompt)
     except FileProblem as problem:
         raise ConfigError(str(problem)) from problem
 
@@ -236,7 +241,7 @@ def _action_problems(file: BusinessFile, line_of: LineOf, event_type_id: str) ->
     return problems
 
 
-def _business(file: BusinessFile, event_type_id: str) -> Business:
+def _business(file: BusinessFile, event_type_id: str, prompt: Path | None) -> Business:
     return Business(
         name=file.name,
         number=PhoneNumber(file.number),
@@ -247,6 +252,7 @@ def _business(file: BusinessFile, event_type_id: str) -> Business:
         sms_from=PhoneNumber(file.sms_from) if file.sms_from else None,
         sms_countries=tuple(file.sms_countries),
         about=file.about.strip(),
+        prompt=prompt,
     )
 
 

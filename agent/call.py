@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipecat.processors.frame_processor import FrameProcessor
 
     from agent.bootstrap import Worker
+    from agent.front_desk import FrontDesk
+    from agent.phrases import PhraseBook
     from agent.speech import Speech
     from telephony.media_stream import CallStart
     from tools.session import BookingSession
@@ -68,7 +70,8 @@ class PhoneMouth:
 
 async def run_call(worker: Worker, websocket: WebSocket, start: CallStart) -> None:
     """Run the call on an accepted stream to its end."""
-    session = await worker.session(start.call_sid, start.caller)
+    desk, phrase_book = worker.desk, worker.phrase_book
+    session = await worker.session(start.call_sid, start.caller, desk)
     transcript = Transcript(session.call_sid, store=worker.store)
     recording = _recording(worker, start)
     outcome = "crashed"
@@ -77,6 +80,8 @@ async def run_call(worker: Worker, websocket: WebSocket, start: CallStart) -> No
             worker,
             websocket,
             start,
+            desk=desk,
+            phrase_book=phrase_book,
             session=session,
             transcript=transcript,
             recording=recording,
@@ -103,6 +108,8 @@ class _PhoneCall:
         websocket: WebSocket,
         start: CallStart,
         *,
+        desk: FrontDesk,
+        phrase_book: PhraseBook,
         session: BookingSession,
         transcript: Transcript,
         recording: Recording | None,
@@ -110,16 +117,16 @@ class _PhoneCall:
     ) -> None:
         self._worker = worker
         self._call_sid = session.call_sid
-        instructions = worker.instructions(session.caller, is_recorded=recording is not None)
+        instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=recording is not None)
         serializer = MediaStreamSerializer(start, on_flood=lambda: self.conversation.abort("flooded"))
-        player = PhrasePlayer(worker.phrase_book)
+        player = PhrasePlayer(phrase_book)
         self._mouth = PhoneMouth(player, serializer)
         transport = _transport(websocket, serializer)
         speech = worker.speech
         stt, llm, tts = speech.stt(instructions), speech.llm(instructions), speech.tts(instructions)
         self.conversation = Conversation(
             session=session,
-            event_types=worker.event_types,
+            event_types=desk.event_types,
             instructions=instructions,
             llm=llm,
             mouth=self._mouth,

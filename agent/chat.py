@@ -48,7 +48,7 @@ async def chat(settings: Settings, *, caller: str, as_json: bool) -> None:
         )
         await worker.service.drain()
         problems = [] if await texts_settled(worker.store, call_sid) else [UNSETTLED]
-        report = await report_on_record(worker.store, call_sid, worker.business, events, problems)
+        report = await report_on_record(worker.store, call_sid, worker.desk.business, events, problems)
     show({"result": report.to_json()})
 
 

@@ -40,7 +40,7 @@ class Line:
         self._urls = PublicUrls(worker.settings.public_base_url)
 
     async def ringing(self, call: IncomingCall) -> str:
-        for action in self._worker.business.actions:
+        for action in self._worker.desk.business.actions:
             self._worker.service.prefetch(action)
         now = datetime.now(UTC)
         is_taken = await self._worker.store.begin_call(
@@ -71,7 +71,7 @@ class Line:
             log.exception("call_failed")
 
     def apology(self) -> str:
-        return twiml.apologise(BROKEN, self._worker.business.fallback_number)
+        return twiml.apologise(BROKEN, self._worker.desk.business.fallback_number)
 
     async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
         record = await self._worker.store.call(CallSid(call_sid))

@@ -59,13 +59,14 @@ async def run_typed_call(
     on_tool: Callable[[str], None],
 ) -> CallSid:
     """Hold a conversation with whoever types, until they or the agent end it; the end of `typed` hangs up."""
-    session = await worker.session(f"CA{uuid4().hex}", caller)
+    desk = worker.desk
+    session = await worker.session(f"CA{uuid4().hex}", caller, desk)
     transcript = Transcript(session.call_sid, store=worker.store, on_turn=on_turn)
-    instructions = worker.instructions(session.caller, is_recorded=False)
+    instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=False)
     llm = worker.speech.llm(instructions)
     mouth = TypedMouth()
     await worker.store.begin_call(
-        session.call_sid, caller=session.caller, called=worker.business.number, at=datetime.now(UTC)
+        session.call_sid, caller=session.caller, called=desk.business.number, at=datetime.now(UTC)
     )
 
     async def before_stop(outcome: str) -> None:
@@ -73,7 +74,7 @@ async def run_typed_call(
 
     conversation = Conversation(
         session=session,
-        event_types=worker.event_types,
+        event_types=desk.event_types,
         instructions=instructions,
         llm=llm,
         mouth=mouth,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EventTypeId = NewType("EventTypeId", str)
 BookingUid = NewType("BookingUid", str)
@@ -166,6 +169,8 @@ class Business:
     sms_from: PhoneNumber | None = None
     sms_countries: tuple[str, ...] = ("US", "CA")
     about: str = ""
+    prompt: Path | None = None
+    """The instructions its agent follows; None: the shipped ones."""
 
     def intervals(self, day: date) -> tuple[OpeningHours, ...]:
         """Return the opening hours of `day`, earliest first; empty when it is closed."""

@@ -19,6 +19,9 @@ REHEARSAL_BUSINESS = _HOME / "business" / "rehearsal.toml"
 FRONT_DESK = _HOME / "front_desk.md"
 BOOKING_SCRIPT = _HOME / "booking_script.md"
 
+SMS_TEMPLATES = ("confirmation", "unconfirmed", "failed")
+"""The shipped message templates."""
+
 PROMPT_PLACEHOLDERS = frozenset({"agent", "business", "recording_notice"})
 """What instructions and their greeting may name in braces."""
 SCRIPT_PLACEHOLDERS = frozenset({"business", "action", "title"})
@@ -81,7 +84,7 @@ def load_booking_script(path: Path = BOOKING_SCRIPT) -> str:
 
 
 def sms_template_path(name: str) -> Path:
-    """Return the file of a shipped message template: `confirmation`, `unconfirmed` or `failed`."""
+    """Return the file of a shipped message template, one of `SMS_TEMPLATES`."""
     return _HOME / "sms" / f"{name}.txt"
 
 

@@ -58,7 +58,7 @@ class Call:
     def __init__(self, house: House, **params: Any) -> None:
         self.house = house
         self.mouth = RecordingMouth()
-        self.transcript = Transcript(house.worker.business.number)  # type: ignore[arg-type]
+        self.transcript = Transcript(house.worker.desk.business.number)  # type: ignore[arg-type]
         self.outcomes: list[str] = []
         self.tools: list[str] = []
         self._params = params
@@ -66,8 +66,9 @@ class Call:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Call]:
         worker = self.house.worker
-        session = await worker.session("CA1", CALLER)
-        instructions = worker.instructions(session.caller, is_recorded=False)
+        desk = worker.desk
+        session = await worker.session("CA1", CALLER, desk)
+        instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=False)
         llm = worker.speech.llm(instructions)
 
         async def before_stop(outcome: str) -> None:
@@ -79,7 +80,7 @@ class Call:
         params: dict[str, Any] = {"user_turn_stop_timeout": 0.3, "empty_user_turn": None, **self._params}
         self.conversation = Conversation(
             session=session,
-            event_types=worker.event_types,
+            event_types=desk.event_types,
             instructions=instructions,
             llm=llm,
             mouth=self.mouth,

@@ -37,6 +37,13 @@ class Phone:
         self.tokens = StreamTokens(worker.token_secret, clock=lambda: datetime.now(UTC))
         self.line = Line(worker, self.tokens)
 
+    def has_fallback_number(self) -> None:
+        desk = self.worker.desk
+        self.worker.desk = replace(desk, business=replace(desk.business, fallback_number=FALLBACK))
+
+    async def can_text(self, caller: str = CALLER) -> bool:
+        return (await self.worker.session("CA1", caller, self.worker.desk)).can_text
+
     async def ring(self, call_sid: str | None = None, *, caller: str = CALLER) -> tuple[str, ET.Element]:
         call_sid = call_sid or f"CA{uuid4().hex}"
         answer = await self.line.ringing(IncomingCall(call_sid, caller, CALLED, {}))
@@ -142,7 +149,7 @@ async def test_callers_who_withhold_their_number_do_not_count_as_one(phone: Phon
 async def test_the_free_slots_are_fetched_while_it_rings(phone: Phone, house: House) -> None:
     await phone.ring()
     await house.break_down("calcom", "slots", "error_500", times=9)
-    action = phone.worker.business.actions[0]
+    action = phone.worker.desk.business.actions[0]
     now = phone.worker.clock()
 
     free = await phone.worker.service.free_slots(action, start=now, end=now + timedelta(days=3))
@@ -172,7 +179,7 @@ async def test_a_call_that_ended_as_it_should_is_hung_up(phone: Phone, outcome: 
     ids=["the worker died", "the call crashed", "its end was noticed already"],
 )
 async def test_a_call_that_broke_off_goes_on_at_the_fallback_number(phone: Phone, outcome: str | None) -> None:
-    phone.worker.business = replace(phone.worker.business, fallback_number=FALLBACK)
+    phone.has_fallback_number()
     call_sid, _ = await phone.ring()
     if outcome:
         await phone.ends(call_sid, outcome)
@@ -195,7 +202,7 @@ async def test_without_a_fallback_number_it_is_an_apology_and_a_hang_up(phone: P
 
 
 async def test_what_is_said_when_all_goes_wrong_leads_to_the_fallback_number(phone: Phone) -> None:
-    phone.worker.business = replace(phone.worker.business, fallback_number=FALLBACK)
+    phone.has_fallback_number()
 
     twiml = parsed(phone.line.apology())
 
@@ -254,17 +261,17 @@ async def test_the_first_word_about_a_calls_end_counts(phone: Phone) -> None:
 
 
 async def test_stop_ends_texting_and_start_begins_it_again(phone: Phone) -> None:
-    can_text = [(await phone.worker.session("CA1", CALLER)).can_text]
+    can_text = [await phone.can_text()]
     for word in ("STOP", "HELP", "START"):
         await phone.line.text_received(CALLER, word, word)
-        can_text.append((await phone.worker.session("CA1", CALLER)).can_text)
+        can_text.append(await phone.can_text())
 
     assert can_text == [True, False, False, True]
 
 
 @pytest.mark.parametrize("caller", ["", "anonymous", "+442071838750", "+18005550123", "12345"])
 async def test_only_numbers_that_take_texts_are_texted(phone: Phone, caller: str) -> None:
-    assert not (await phone.worker.session("CA1", caller)).can_text
+    assert not await phone.can_text(caller)
 
 
 async def test_what_a_text_says_is_logged_as_personal(phone: Phone) -> None:

@@ -1,0 +1,185 @@
+"""An edited file is used by the next call; a broken one is told of, and the last good one stays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from agent import front_desk
+from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS
+from tests.worker import CALLER, House, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+    from pathlib import Path
+
+PATIENCE_SECS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A worker that watches its files, and the files."""
+
+    house: House
+    business: Path
+    prompt: Path
+    logs: list[MutableMapping[str, Any]]
+
+    def edit(self, path: Path, old: str, new: str) -> None:
+        text = path.read_text()
+        assert old in text
+        # As editors do: a new file in the place of the old one.
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text.replace(old, new))
+        fresh.replace(path)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECS):
+            while not is_so():
+                await asyncio.sleep(0.02)
+
+    async def told(self, event: str) -> MutableMapping[str, Any]:
+        """Wait until the worker logs `event` and return it."""
+        await self.until(lambda: any(each["event"] == event for each in self.logs))
+        found = next(each for each in self.logs if each["event"] == event)
+        self.logs.clear()
+        return found
+
+    @property
+    def greeting(self) -> str:
+        worker = self.house.worker
+        return worker.desk.instructions(None, now=worker.clock(), is_recorded=False).greeting
+
+
+@pytest.fixture
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_desk, "LOOK_EVERY_SECS", 0.02)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, logs: list[MutableMapping[str, Any]]) -> AsyncIterator[Desk]:
+    business, prompt = tmp_path / "files" / "clinic.toml", tmp_path / "files" / "clinic.md"
+    business.parent.mkdir()
+    text = REHEARSAL_BUSINESS.read_text()
+    business.write_text(text.replace("[hours]", 'prompt = "clinic.md"\n\n[hours]', 1))
+    prompt.write_text(FRONT_DESK.read_text())
+    async with open_house(tmp_path / "data", business_file=business) as house:
+        assert await house.worker.render_phrases(house.worker.phrase_book, house.worker.desk)
+        watching = asyncio.create_task(house.worker.watch_files())
+        yield Desk(house, business, prompt, logs)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+
+async def test_the_business_names_its_instructions(desk: Desk) -> None:
+    assert desk.house.worker.desk.prompts.prompt.path == desk.prompt
+
+
+async def test_an_edited_greeting_is_rendered_before_a_call_may_need_it(desk: Desk) -> None:
+    desk.edit(desk.prompt, "How can I help you?", "What can I do for you?")
+    await desk.told("front_desk_changed")
+
+    assert desk.greeting.endswith("What can I do for you?")
+    assert desk.house.worker.phrase_book.audio(desk.greeting)
+
+
+async def test_an_edited_business_is_used_by_the_next_call(desk: Desk) -> None:
+    desk.edit(desk.business, "There is parking behind the building.", "There is no parking.")
+    await desk.told("front_desk_changed")
+
+    instructions = desk.house.worker.desk.instructions(None, now=desk.house.worker.clock(), is_recorded=False)
+    assert "There is no parking." in instructions.system
+
+
+async def test_a_call_goes_on_with_what_it_began_with(desk: Desk) -> None:
+    worker = desk.house.worker
+    session = await worker.session("CA1", CALLER, worker.desk)
+    desk.edit(desk.business, "Harbor Street Clinic", "Quay Street Clinic")
+    await desk.told("front_desk_changed")
+
+    assert session.business.name == "Harbor Street Clinic"
+    assert worker.desk.business.name == "Quay Street Clinic"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("prompt", "{business}. I'm", "{busines}. I'm", "clinic.md:5: {busines} is no placeholder"),
+        ("prompt", "the booking tool, once", "book_a_table, once", "book_a_table is no tool"),
+        ("prompt", "voice: alloy", "voices: alloy", "clinic.md:3: voices is an unknown key"),
+        (
+            "business",
+            'zone = "America/New_York"  ',
+            'zone = "America/Newyork"',
+            "clinic.toml:5: zone must be the IANA name",
+        ),
+        ("business", 'prompt = "clinic.md"', 'prompt = "clinik.md"', "prompt: there is no file"),
+        ("business", '"+14155550100" ', '"+14155550111" ', "restart the worker"),
+    ],
+)
+async def test_a_broken_file_keeps_the_last_good_one_and_says_so(
+    desk: Desk, file: str, old: str, new: str, said: str
+) -> None:
+    before = desk.house.worker.desk
+    path = getattr(desk, file)
+    desk.edit(path, old, new)
+
+    assert said in (await desk.told("front_desk_refused"))["error"]
+    assert desk.house.worker.desk is before
+
+    desk.edit(path, new, old)
+    desk.edit(desk.prompt, "How can I help you?", "What can I do for you?")
+    await desk.told("front_desk_changed")
+
+    assert desk.greeting.endswith("What can I do for you?")
+
+
+async def test_a_mistake_is_told_once_however_often_the_folder_changes(desk: Desk) -> None:
+    desk.edit(desk.prompt, "voice: alloy", "voices: alloy")
+    await desk.told("front_desk_refused")
+    (desk.prompt.parent / "notes.txt").write_text("nothing of ours")
+    desk.edit(desk.prompt, "voices: alloy", "voicez: alloy")
+
+    assert "voicez" in (await desk.told("front_desk_refused"))["error"]
+
+
+async def test_a_greeting_that_cannot_be_rendered_yet_waits(desk: Desk) -> None:
+    await desk.house.break_down("openai", "speech", "error_500", times=4)
+    desk.edit(desk.prompt, "How can I help you?", "What can I do for you?")
+    await desk.told("front_desk_waits")
+
+    await desk.until(lambda: desk.greeting.endswith("What can I do for you?"))
+
+
+async def test_what_was_edited_before_the_watch_began_counts(tmp_path: Path) -> None:
+    business = tmp_path / "clinic.toml"
+    business.write_text(REHEARSAL_BUSINESS.read_text())
+    async with open_house(tmp_path / "data", business_file=business) as house:
+        business.write_text(business.read_text().replace("Harbor Street Clinic", "Quay Street Clinic"))
+        watching = asyncio.create_task(house.worker.watch_files())
+        async with asyncio.timeout(PATIENCE_SECS):
+            while house.worker.desk.business.name != "Quay Street Clinic":
+                await asyncio.sleep(0.02)
+        watching.cancel()
+
+
+async def test_instructions_that_appear_later_are_used(desk: Desk) -> None:
+    desk.edit(desk.business, 'prompt = "clinic.md"', 'prompt = "later.md"')
+    await desk.told("front_desk_refused")
+
+    desk.prompt.with_name("later.md").write_text(desk.prompt.read_text().replace("How can I", "How may I"))
+    await desk.told("front_desk_changed")
+
+    assert "How may I help you?" in desk.greeting
