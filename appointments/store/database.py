@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -58,13 +59,18 @@ class Database:
         Raises:
             ConfigError: `url` names no database that can be used.
         """
-        parsed = _parse(url)
+        parsed = parse_url(url)
         try:
             await asyncio.to_thread(_migrate, parsed)
         except (OSError, OperationalError) as error:
             raise ConfigError(
                 f"DATABASE_URL: {parsed.database!r} cannot be opened ({type(error).__name__}). "
                 "Name a file in a folder that can be written to."
+            ) from error
+        except CommandError as error:
+            raise ConfigError(
+                f"DATABASE_URL: {parsed.database!r} was brought up to date by a newer slotline ({error}). "
+                "Run that version again, or go back to a copy of the file from before."
             ) from error
         engine = create_async_engine(parsed, connect_args=_CONNECT, hide_parameters=True)  # they hold personal data
         event.listen(engine.sync_engine, "connect", _prepare)
@@ -87,7 +93,8 @@ class Database:
             yield connection
 
 
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """Return DATABASE_URL taken apart; raises `ConfigError` when it names no database of ours."""
     try:
         parsed = make_url(url)
     except ArgumentError:

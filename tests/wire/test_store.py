@@ -85,6 +85,17 @@ async def test_an_unusable_path_is_a_config_error(tmp_path: Path) -> None:
         await Store.open(f"sqlite+aiosqlite:///{tmp_path}/file/record.db")
 
 
+async def test_a_database_of_a_newer_version_says_so(store: Store, url: str) -> None:
+    await store.close()
+    engine = create_engine(url.replace("+aiosqlite", ""))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+
+    with pytest.raises(ConfigError, match="by a newer slotline"):
+        await Store.open(url)
+
+
 async def test_a_claim_comes_back_as_it_was_made(store: Store) -> None:
     appointment = an_appointment(notes="Gate code 4")
 
