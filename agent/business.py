@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from datetime import date, time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,7 +34,6 @@ from tools.booking import tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from prompts.reading import LineOf
 
@@ -193,13 +194,9 @@ def load_business(path: Path, *, event_type_id: str = "") -> Business:
     try:
         data, line_of = parse_toml(read_text(path), path)
         file = validate(BusinessFile, data, path, line_of)
-        problems = _action_problems(file, line_of, event_type_id)
-        prompt = path.parent / file.prompt if file.prompt else None
-        if prompt is not None and not prompt.is_file():
-            problems.append(Problem(nearest_line(("prompt",), line_of), f"prompt: there is no file {prompt}"))
-        if problems:
+        if problems := business_problems(file, path, line_of, event_type_id):
             raise FileProblem(path, problems)
-        return _business(file, event_type_id, prompt)
+        return business_of(file, path, event_type_id)
     except FileProblem as problem:
         raise ConfigError(str(problem)) from problem
 
@@ -222,6 +219,19 @@ def load_sms_template(name: Literal["confirmation", "unconfirmed", "failed"]) ->
     return template
 
 
+def business_problems(file: BusinessFile, path: Path, line_of: LineOf, event_type_id: str) -> list[Problem]:
+    """Return what is wrong with a business file whose every value is right by itself."""
+    problems = _action_problems(file, line_of, event_type_id)
+    prompt = _prompt(file, path)
+    if prompt is not None and not prompt.is_file():
+        problems.append(Problem(nearest_line(("prompt",), line_of), f"prompt: there is no file {prompt}"))
+    return problems
+
+
+def _prompt(file: BusinessFile, path: Path) -> Path | None:
+    return Path(os.path.normpath(path.parent / file.prompt)) if file.prompt else None
+
+
 def _action_problems(file: BusinessFile, line_of: LineOf, event_type_id: str) -> list[Problem]:
     problems = []
     titles: dict[str, str] = {}
@@ -241,7 +251,8 @@ def _action_problems(file: BusinessFile, line_of: LineOf, event_type_id: str) ->
     return problems
 
 
-def _business(file: BusinessFile, event_type_id: str, prompt: Path | None) -> Business:
+def business_of(file: BusinessFile, path: Path, event_type_id: str) -> Business:
+    """Return the business that a file without problems describes."""
     return Business(
         name=file.name,
         number=PhoneNumber(file.number),
@@ -252,7 +263,7 @@ def _business(file: BusinessFile, event_type_id: str, prompt: Path | None) -> Bu
         sms_from=PhoneNumber(file.sms_from) if file.sms_from else None,
         sms_countries=tuple(file.sms_countries),
         about=file.about.strip(),
-        prompt=prompt,
+        prompt=_prompt(file, path),
     )
 
 

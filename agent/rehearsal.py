@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from agent.business import load_business
+from agent.instructions import check_tool_names, load_prompt_set
 from agent.outcome import Outcome, Report, judge
+from agent.scenarios import rehearsed_business
 from agent.stand_ins import (
     StandIns,
     database_url,
     free_port,
     kept_environment,
-    rehearsal_business,
     running_stand_ins,
     slotline,
     stop,
@@ -27,11 +28,14 @@ from agent.stand_ins import (
     worker_environment,
 )
 from agent.typed_caller import chat_process, type_through
+from appointments.errors import ConfigError
 from appointments.model import CallSid
 from appointments.store.store import Store
+from prompts.loader import FRONT_DESK
+from tools.booking import tool_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from agent.scenarios import Scenario
     from appointments.model import Business
@@ -41,6 +45,9 @@ CALL_SECS = 240
 SETTLE_SECS = 60.0
 LOOK_SECS = 5.0
 """Long enough to read the record when nobody works at it any more."""
+USUAL_MINUTES = 30
+
+_MINUTES = re.compile(r"\b(\d+)[- ]minutes?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +61,59 @@ class Event:
     took_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """Whose phone is rehearsed: a business file, what it says, and instructions other than the business's (or None)."""
+
+    file: Path
+    business: Business
+    prompt: Path | None = None
+
+    @classmethod
+    def read(cls, file: Path, prompt: Path | None = None) -> Self:
+        """Return what a worker will go by, or raise a `ConfigError` with all that it would refuse."""
+        business = rehearsed_business(file)
+        for action in business.actions:
+            if not (action.event_type_id.isascii() and action.event_type_id.isdigit()):
+                raise ConfigError(f"{file}: event_type {action.event_type_id!r} is not the number of an event type")
+        followed = load_prompt_set(prompt or business.prompt or FRONT_DESK).prompt
+        check_tool_names(followed, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
+        return cls(file.resolve(), business, prompt and prompt.resolve())
+
+    @property
+    def has_own_instructions(self) -> bool:
+        return bool(self.prompt or self.business.prompt)
+
+    def event_types(self, minutes: Mapping[str, int]) -> list[dict[str, object]]:
+        """Return the event types of the business's actions, which last what `minutes` or their titles say."""
+        return [
+            {"id": number, "title": title, "minutes": minutes.get(title) or _minutes_of(title)}
+            for number, title in {int(action.event_type_id): action.title for action in self.business.actions}.items()
+        ]
+
+
+def _minutes_of(title: str) -> int:
+    found = _MINUTES.search(title)
+    return int(found[1]) if found else USUAL_MINUTES
+
+
 @dataclass(slots=True)
 class Rehearsal:
     """One call being rehearsed, in `folder`."""
 
     scenario: Scenario
     folder: Path
+    rehearsed: Rehearsed
     seed: int = 0
     on_event: Callable[[Event], None] = lambda _event: None
-    business: Business = field(init=False)
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.business = load_business(rehearsal_business())
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def business(self) -> Business:
+        return self.rehearsed.business
 
     async def run(self, *, typed: bool) -> Report:
         """Rehearse the call and return what became of it.
@@ -78,20 +124,34 @@ class Rehearsal:
         if typed and (reason := untypable(self.scenario)):
             return Report.skip(self.scenario, reason)
         async with running_stand_ins() as stand_ins:
-            await self.set_up(stand_ins)
             outcome = await (self._typed(stand_ins) if typed else self._spoken(stand_ins))
             return await self.judge(stand_ins, outcome, expects=True)
 
     async def judge(self, stand_ins: StandIns, outcome: Outcome, *, expects: bool) -> Report:
         """Return what stands at the end; `expects` is False when anything may."""
         expectation = self.scenario.expect if expects else None
+        if expectation and expectation.title:
+            outcome.problems += await self._wrong_titles(stand_ins, expectation.title)
         return await judge(self.scenario, expectation, self.business, stand_ins, self.folder, self.events, outcome)
 
-    async def set_up(self, stand_ins: StandIns) -> None:
-        """Give the stand-ins the scenario's world."""
+    async def _wrong_titles(self, stand_ins: StandIns, title: str) -> list[str]:
+        """Return a problem for each of our bookings that is for something other than `title`."""
+        titles = {int(action.event_type_id): action.title for action in self.business.actions}
+        bookings = (await stand_ins.state("calcom"))["bookings"]
+        booked = [titles[booking["eventTypeId"]] for booking in bookings if booking["by"] == "api"]
+        return [f"the booking is for {other}, not for {title}" for other in booked if other != title]
+
+    async def set_up(self, stand_ins: StandIns, *, worker_url: str | None = None) -> None:
+        """Give the stand-ins the scenario's world; Twilio knows the worker only where it is phoned."""
         scenario, caller = self.scenario, self.scenario.caller
         says = [line.say for line in scenario.lines if line.say] + [scenario.again]
         await stand_ins.control("openai", "world", {"lines": says, "voice": caller.voice})
+        numbers = sorted({self.business.number, self.business.sms_from or self.business.number})
+        await stand_ins.control(
+            "twilio",
+            "world",
+            {"worker_url": worker_url, "numbers": [{"phone_number": number} for number in numbers]},
+        )
         await stand_ins.control(
             "calcom",
             "world",
@@ -99,6 +159,7 @@ class Rehearsal:
                 "now": self._start() or None,
                 "zone": self.business.zone.key,
                 "free": None if scenario.free is None else [self._local(time) for time in scenario.free],
+                "event_types": self.rehearsed.event_types(scenario.minutes),
             },
         )
 
@@ -115,7 +176,7 @@ class Rehearsal:
     async def _spoken(self, stand_ins: StandIns) -> Outcome:
         url = f"http://127.0.0.1:{free_port()}"
         environment = self._environment(stand_ins, url)
-        await stand_ins.control("twilio", "world", {"worker_url": url})
+        await self.set_up(stand_ins, worker_url=url)
         async with self._worker(environment, url) as tools:
             await self.start_faults(stand_ins)
             outcome = await self._call(stand_ins, url, tools)
@@ -223,6 +284,7 @@ class Rehearsal:
 
     async def _typed(self, stand_ins: StandIns) -> Outcome:
         outcome = Outcome(is_typed=True)
+        await self.set_up(stand_ins)
         with (self.folder / "worker.log").open("wb") as log:
             environment = self.typed_environment(stand_ins)
             process = await chat_process(
@@ -275,7 +337,13 @@ class Rehearsal:
             await store.close()
 
     def _environment(self, stand_ins: StandIns, url: str) -> dict[str, str]:
-        return worker_environment(stand_ins, url=url, data_dir=self.folder, clock_start=self._start())
+        return worker_environment(
+            stand_ins,
+            url=url,
+            data_dir=self.folder,
+            clock_start=self._start(),
+            business_file=self.rehearsed.file,
+        )
 
     @staticmethod
     async def _has_pending(store: Store) -> bool:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from agent.outcome import Report
-from agent.rehearsal import Event, Rehearsal, new_folder
+from agent.rehearsal import Event, Rehearsal, Rehearsed, new_folder
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
 from appointments.errors import ConfigError, SlotlineError
 
@@ -67,7 +67,8 @@ async def _rehearse(scenario: Scenario, *, typed: bool, seed: int, live: Console
         if live is not None:
             _print_event(live, event)
 
-    return await Rehearsal(scenario, new_folder(scenario.stem), seed=seed, on_event=show).run(typed=typed)
+    rehearsed = Rehearsed.read(scenario.business_file)
+    return await Rehearsal(scenario, new_folder(scenario.stem), rehearsed, seed=seed, on_event=show).run(typed=typed)
 
 
 def _print_event(console: Console, event: Event) -> None:

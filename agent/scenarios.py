@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,10 +17,17 @@ from pydantic import (
     model_validator,
 )
 
+from agent.business import load_business
+from agent.stand_ins import event_type_setting
 from appointments.errors import ConfigError
-from prompts.loader import scenario_paths
-from prompts.reading import FileProblem, parse_yaml, read_text, validate
+from prompts.loader import REHEARSAL_BUSINESS, scenario_paths
+from prompts.reading import FileProblem, Problem, nearest_line, parse_yaml, read_text, validate
 from simulator.voices import UnknownVoice, VoicesMissing, check_voice
+from simulator.world import EVENT_TYPE_ID
+
+if TYPE_CHECKING:
+    from appointments.model import Business
+    from prompts.reading import LineOf, Loc
 
 DEFAULT_SCENARIO = "books_the_first_offer"
 
@@ -114,9 +121,13 @@ class ScenarioFault(_Part):
 
 
 class Expectation(_Part):
-    """What must stand at the end: the booking's start, None for no booking at all, and how many texts."""
+    """What must stand at the end: the booking's start, None for no booking at all, and how many texts.
+
+    `title`, where it is given, is what was booked.
+    """
 
     booking: LocalTime | None
+    title: Text | None = None
     sms: int = Field(ge=0)
 
     @model_validator(mode="before")
@@ -131,10 +142,14 @@ class Scenario(_Part):
     """One rehearsed call."""
 
     name: Text
+    business: Text = REHEARSAL_BUSINESS.stem
+    """A shipped business file's name, or a path as seen from the scenario's file."""
     now: LocalTime | None = None
     """None: the system's time."""
     free: tuple[LocalTime, ...] | None = None
     """None: the ordinary week; empty: nothing is free."""
+    minutes: dict[str, Annotated[int, Field(ge=5)]] = {}
+    """How long the appointments of those titles last."""
     caller: ScenarioCaller = ScenarioCaller()
     lines: tuple[ScenarioLine, ...] = Field(min_length=1)
     again: Text = "Sorry?"
@@ -142,11 +157,17 @@ class Scenario(_Part):
     expect: Expectation
 
     _path: Path = PrivateAttr(default=Path())
+    _business_file: Path = PrivateAttr(default=REHEARSAL_BUSINESS)
 
     @property
     def path(self) -> Path:
         """The file it was read from."""
         return self._path
+
+    @property
+    def business_file(self) -> Path:
+        """The business file that `business` names."""
+        return self._business_file
 
     @property
     def stem(self) -> str:
@@ -175,6 +196,15 @@ def load_scenario(name_or_path: str | Path = DEFAULT_SCENARIO) -> Scenario:
     raise ConfigError(f"no scenario is called {text!r}; there are {', '.join(names)}")
 
 
+def rehearsed_business(file: Path) -> Business:
+    """Return the business of `file`, whose one action may leave its event type to the rehearsal.
+
+    Raises:
+        ConfigError: with file and line of what is wrong.
+    """
+    return load_business(file, event_type_id=event_type_setting(file, str(EVENT_TYPE_ID)))
+
+
 def list_scenarios() -> tuple[Scenario, ...]:
     """Return every shipped scenario by file name; raises `ConfigError` when one is wrong."""
     return tuple(_read(path) for path in scenario_paths())
@@ -184,10 +214,38 @@ def _read(path: Path) -> Scenario:
     try:
         data, line_of = parse_yaml(read_text(path), path)
         scenario = validate(Scenario, data, path, line_of)
+        scenario._path = path
+        scenario._business_file = _business_file(scenario, line_of)
+        _check_titles(scenario, line_of)
     except FileProblem as problem:
         raise ConfigError(str(problem)) from problem
-    scenario._path = path
     return scenario
+
+
+def _business_file(scenario: Scenario, line_of: LineOf) -> Path:
+    shipped = {file.stem: file for file in sorted(REHEARSAL_BUSINESS.parent.glob("*.toml"))}
+    file = shipped.get(scenario.business) or scenario.path.parent / scenario.business
+    if file.is_file():
+        return file
+    text = f"business: there is no file {file}, and no shipped business of that name; there are {', '.join(shipped)}"
+    raise FileProblem(scenario.path, [Problem(nearest_line(("business",), line_of), text)])
+
+
+def _check_titles(scenario: Scenario, line_of: LineOf) -> None:
+    """Refuse titles that the business has no action of."""
+    named: dict[Loc, str] = {("minutes", title): title for title in scenario.minutes}
+    if scenario.expect.title:
+        named["expect", "title"] = scenario.expect.title
+    if not named:
+        return
+    titles = [action.title for action in rehearsed_business(scenario.business_file).actions]
+    problems = [
+        Problem(nearest_line(loc, line_of), f"{loc[0]} names {title!r}; what can be booked is {', '.join(titles)}")
+        for loc, title in named.items()
+        if title not in titles
+    ]
+    if problems:
+        raise FileProblem(scenario.path, problems)
 
 
 def _name_of(path: Path) -> str:

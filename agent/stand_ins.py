@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from agent.toml_lines import parse_toml
 from appointments.errors import SlotlineError
 from prompts.loader import REHEARSAL_BUSINESS
+from prompts.reading import FileProblem, read_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -66,7 +68,9 @@ class StandIns:
         return {"twilio": self.twilio, "openai": self.openai.removesuffix("/v1"), "calcom": self.calcom}[service]
 
 
-def worker_environment(stand_ins: StandIns, *, url: str, data_dir: Path, clock_start: str) -> dict[str, str]:
+def worker_environment(
+    stand_ins: StandIns, *, url: str, data_dir: Path, clock_start: str, business_file: Path = REHEARSAL_BUSINESS
+) -> dict[str, str]:
     """Return the whole environment of a worker that talks to stand-ins only."""
     keys = stand_ins.credentials
     return {
@@ -81,10 +85,10 @@ def worker_environment(stand_ins: StandIns, *, url: str, data_dir: Path, clock_s
         "OPENAI_BASE_URL": stand_ins.openai,
         "CALCOM_API_KEY": keys["calcom_api_key"],
         "CALCOM_BASE_URL": stand_ins.calcom,
-        "CALCOM_EVENT_TYPE_ID": stand_ins.event_type_id,
+        "CALCOM_EVENT_TYPE_ID": event_type_setting(business_file, stand_ins.event_type_id),
         "DATA_DIR": str(data_dir),
         "DATABASE_URL": database_url(data_dir),
-        "BUSINESS_FILE": str(rehearsal_business()),
+        "BUSINESS_FILE": str(business_file),
         "RECORD_CALLS": "true",
         "CLOCK_START": clock_start,
         "TURN_END": "speech_timeout",
@@ -92,6 +96,16 @@ def worker_environment(stand_ins: StandIns, *, url: str, data_dir: Path, clock_s
         "SPEECH_TIMEOUT_SECS": "0.5",
         "LOG_FORMAT": "json",
     }
+
+
+def event_type_setting(business_file: Path, event_type_id: str) -> str:
+    """Return `event_type_id` where CALCOM_EVENT_TYPE_ID may complete the file's one action, "" where it fits none."""
+    try:
+        data, _ = parse_toml(read_text(business_file), business_file)
+    except FileProblem:
+        return ""  # whoever reads the whole file says what is wrong with it
+    actions = data.get("actions")
+    return event_type_id if isinstance(actions, list) and len(actions) == 1 else ""
 
 
 def kept_environment() -> dict[str, str]:

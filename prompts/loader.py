@@ -14,6 +14,8 @@ from prompts.reading import FileProblem, Problem, parse_yaml, read_text, validat
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from prompts.reading import LineOf, Loc
+
 _HOME = Path(__file__).parent
 REHEARSAL_BUSINESS = _HOME / "business" / "rehearsal.toml"
 FRONT_DESK = _HOME / "front_desk.md"
@@ -60,19 +62,61 @@ class Prompt:
     text_line: int
 
 
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """An instructions file as far as it can be read, and what is wrong with its form."""
+
+    path: Path
+    head: FrontMatter | None
+    values: Mapping[str, object]
+    """The head as it is written; empty when it cannot be read."""
+    line_of: LineOf
+    text: str
+    text_line: int
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def greeting(self) -> str:
+        """The greeting as it is written, even when another key of the head is wrong."""
+        return str(self.values.get("greeting") or "")
+
+    @property
+    def greeting_line(self) -> int:
+        return self.line_of(("greeting",)) or 2
+
+
 def load_prompt(path: Path = FRONT_DESK) -> Prompt:
     """Return the instructions in `path`, checked; raises `FileProblem`."""
-    head_text, text, text_line = _split(read_text(path), path)
-    data, line_of = parse_yaml(head_text, path, first_line=2)
-    head = validate(FrontMatter, data, path, line_of, first_line=2)
-    greeting_line = line_of(("greeting",)) or 2
+    source = read_prompt(path)
     problems = [
-        *unknown_placeholders(head.greeting, PROMPT_PLACEHOLDERS, first_line=greeting_line),
-        *unknown_placeholders(text, PROMPT_PLACEHOLDERS, first_line=text_line),
+        *source.problems,
+        *unknown_placeholders(source.greeting, PROMPT_PLACEHOLDERS, first_line=source.greeting_line),
+        *unknown_placeholders(source.text, PROMPT_PLACEHOLDERS, first_line=source.text_line),
     ]
-    if problems:
+    if problems or source.head is None:
         raise FileProblem(path, problems)
-    return Prompt(path, head, text, text_line)
+    return Prompt(path, source.head, source.text, source.text_line)
+
+
+def read_prompt(path: Path) -> PromptSource:
+    """Return what can be read of the instructions in `path`; raises `FileProblem` when nothing can."""
+    head_text, text, text_line, problems = _split(read_text(path))
+    values: object = {}
+    line_of: LineOf = _nowhere
+    head = None
+    if head_text is not None:
+        try:
+            values, line_of = parse_yaml(head_text, path, first_line=2)
+            head = validate(FrontMatter, values, path, line_of, first_line=2)
+        except FileProblem as problem:
+            problems += problem.problems
+    return PromptSource(
+        path, head, values if isinstance(values, dict) else {}, line_of, text, text_line, tuple(problems)
+    )
+
+
+def _nowhere(_loc: Loc) -> None:
+    """Tell no line: the head cannot be read."""
 
 
 def load_booking_script(path: Path = BOOKING_SCRIPT) -> str:
@@ -113,18 +157,19 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
-def _split(source: str, path: Path) -> tuple[str, str, int]:
+def _split(source: str) -> tuple[str | None, str, int, list[Problem]]:
+    """Return the head, None when there is none to read, the text, the text's line, and what is wrong with both."""
     lines = source.splitlines()
     if not lines or lines[0].strip() != "---":
-        raise FileProblem(path, [Problem(1, "starts with no front matter: a line --- opens it, another closes it")])
+        what = "starts with no front matter: a line --- opens it, another closes it"
+        return None, source.rstrip(), 1, [Problem(1, what)]
     for end in range(1, len(lines)):
         if lines[end].strip() == "---":
             break
     else:
-        raise FileProblem(path, [Problem(1, "front matter is not closed by a line ---")])
+        return None, "", len(lines), [Problem(1, "front matter is not closed by a line ---")]
     start = end + 1
     while start < len(lines) and not lines[start].strip():
         start += 1
-    if start == len(lines):
-        raise FileProblem(path, [Problem(len(lines), "has no text below its front matter")])
-    return "\n".join(lines[1:end]), "\n".join(lines[start:]).rstrip(), start + 1
+    problems = [Problem(len(lines), "has no text below its front matter")] if start == len(lines) else []
+    return "\n".join(lines[1:end]), "\n".join(lines[start:]).rstrip(), start + 1, problems

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -84,8 +85,12 @@ def validate(model: type[ModelT], data: object, path: Path, line_of: LineOf, *, 
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [_explain(details, line_of, first_line) for details in error.errors()]
-        raise FileProblem(path, problems) from None
+        raise FileProblem(path, explained(error, model, line_of, first_line=first_line)) from None
+
+
+def explained(error: ValidationError, model: type[BaseModel], line_of: LineOf, *, first_line: int = 1) -> list[Problem]:
+    """Return what is wrong with a file that is no `model`, one problem for each wrong value."""
+    return [_explain(details, model, line_of, first_line) for details in error.errors()]
 
 
 def dotted(loc: Loc) -> str:
@@ -129,7 +134,7 @@ def _walk(node: yaml.Node, loc: Loc) -> Iterator[tuple[Loc, int]]:
             yield from _walk(value, (*loc, str(key.value)))
 
 
-def _explain(details: ErrorDetails, line_of: LineOf, first_line: int) -> Problem:
+def _explain(details: ErrorDetails, model: type[BaseModel], line_of: LineOf, first_line: int) -> Problem:
     loc = details["loc"]
     line = nearest_line(loc, line_of, first_line)
     # Pydantic ends a place with names of its own, such as the branch of a union: keep what the file has.
@@ -140,7 +145,7 @@ def _explain(details: ErrorDetails, line_of: LineOf, first_line: int) -> Problem
         case "missing":
             text = f"{where} is missing"
         case "extra_forbidden":
-            text = f"{where} is an unknown key"
+            text = f"{where} is an unknown key{_did_you_mean(details['loc'], model)}"
         case "value_error":
             text = f"{where} {details['msg'].removeprefix('Value error, ')}".lstrip()
         case "string_type":
@@ -148,3 +153,19 @@ def _explain(details: ErrorDetails, line_of: LineOf, first_line: int) -> Problem
         case _:
             text = f"{where}: {details['msg'][:1].lower()}{details['msg'][1:]}"
     return Problem(line, text)
+
+
+def _did_you_mean(loc: Loc, model: type[BaseModel]) -> str:
+    """Return the end of a sentence that names the key which an unknown one resembles, if there is one."""
+    for part in loc[:-1]:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        model = (_model_in(field.annotation) if field is not None else None) or model
+    close = difflib.get_close_matches(str(loc[-1]).casefold(), model.model_fields, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the model in an annotation such as ``list[ActionTable]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

@@ -1,8 +1,8 @@
-"""A stand-in of Cal.com's API v2: one account with one event type, strict about versions, keys and fields.
+"""A stand-in of Cal.com's API v2: one host with some event types, strict about versions, keys and fields.
 
 Where the real service would fall back to an older version silently, this one answers 404.
-A slot that is gone is refused with 400; with the raw 409 only when an equal booking was made between the arrival of
-the request and its turn, because that is the race which Cal.com's unique key decides.
+A slot that is gone is refused with 400; with the raw 409 only when a booking of the same start and end was made
+between the arrival of the request and its turn, because that is the race which Cal.com's unique key decides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from simulator import calcom_render as render
-from simulator.calcom_schedule import HOST_USERNAME, Booking, Guest, Schedule, ScheduleOrder
+from simulator.calcom_schedule import Booking, Guest, Schedule, ScheduleOrder
 from simulator.calcom_wire import (
     CalComError,
     CreateBooking,
@@ -31,13 +31,14 @@ from simulator.calcom_wire import (
     wrong_property,
 )
 from simulator.faults import RETRY_SECS, fault_middleware, fault_routes
-from simulator.world import EVENT_TYPE_ID, SimulatedClock, read_order
+from simulator.world import SimulatedClock, read_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp.typedefs import Handler
 
+    from simulator.calcom_schedule import EventTypeOrder
     from simulator.calcom_wire import CreateAttendee
     from simulator.faults import FaultBoard
     from simulator.world import Credentials
@@ -127,33 +128,36 @@ class CalComStandIn:
     async def event_type(self, request: web.Request) -> web.Response:
         _query(request, NoQuery)
         event_type_id = request.match_info["id"]
-        if event_type_id != str(EVENT_TYPE_ID):
+        found = self._schedule.event_type(int(event_type_id)) if event_type_id.isdecimal() else None
+        if found is None:
             raise CalComError(HTTPStatus.NOT_FOUND, f"Event type with id {event_type_id} not found")
-        return render.success(render.event_type(self._schedule.event_type))
+        return render.success(render.event_type(found))
 
     async def slots(self, request: web.Request) -> web.Response:
         query = _query(request, SlotsQuery)
-        if not self._is_ours(query.event_type_id, query.event_type_slug, query.username):
+        event_type = self._event_type(query)
+        if event_type is None:
             raise CalComError(HTTPStatus.NOT_FOUND, "Event Type not found")
         end = _widened(query.end)
         if query.start >= end:
             raise bad_request("Invalid time range given - check the 'start' and 'end' query parameters.")
-        free = self._schedule.free_slots(query.start, end)
-        length = self._schedule.event_type.duration if query.format == "range" else None
+        free = self._schedule.free_slots(event_type, query.start, end)
+        length = event_type.duration if query.format == "range" else None
         return render.success(render.slots(free, query.time_zone, length))
 
     async def create(self, request: web.Request) -> web.Response:
         order = await _body(request, CreateBooking)
-        if not self._is_ours(order.event_type_id, order.event_type_slug, order.username):
+        event_type = self._event_type(order)
+        if event_type is None:
             raise CalComError(HTTPStatus.NOT_FOUND, f"Event type with id {order.event_type_id} not found.")
         if order.length_in_minutes is not None:
             raise bad_request("Can't specify 'lengthInMinutes' because event type does not have multiple lengths.")
-        guest = self._guest(order.attendee)
+        guest = self._guest(event_type, order.attendee)
         if self._faults.take("create", frozenset({"taken"})):
-            self._let_somebody_else_book(order.start, request[_ARRIVED])
-        self._check_race(order.start, request[_ARRIVED])
-        self._schedule.check_bookable(order.start)
-        booking = self._new_booking(order.start, guest, next(self._ticks))
+            self._let_somebody_else_book(event_type, order.start, request[_ARRIVED])
+        self._check_race(event_type, order.start, request[_ARRIVED])
+        self._schedule.check_bookable(event_type, order.start)
+        booking = self._new_booking(event_type, order.start, guest, next(self._ticks))
         booking.metadata = order.metadata
         booking.guests = list(order.guests)
         booking.responses = order.booking_fields_responses.model_dump(exclude_none=True)
@@ -186,36 +190,36 @@ class CalComStandIn:
         bookings = [booking.summary for booking in self._schedule.bookings]
         return web.json_response({"faults": self._faults.fired, "bookings": bookings})
 
-    def _is_ours(self, event_type_id: int | None, slug: str | None, username: str | None) -> bool:
-        if event_type_id is not None:
-            return event_type_id == EVENT_TYPE_ID
-        return (slug, username) == (self._schedule.event_type.slug, HOST_USERNAME)
+    def _event_type(self, named: SlotsQuery | CreateBooking) -> EventTypeOrder | None:
+        if named.event_type_id is not None:
+            return self._schedule.event_type(named.event_type_id)
+        return self._schedule.event_type_of_slug(named.event_type_slug, named.username)
 
-    def _guest(self, attendee: CreateAttendee) -> Guest:
-        if attendee.email is None and self._schedule.event_type.requires_email:
+    def _guest(self, event_type: EventTypeOrder, attendee: CreateAttendee) -> Guest:
+        if attendee.email is None and event_type.requires_email:
             raise bad_request("{email}error_required_field")
         email = attendee.email or "".join(filter(str.isdigit, attendee.phone_number or "")) + "@sms.cal.com"
         return Guest(attendee.name, email, attendee.time_zone.key, attendee.phone_number, attendee.language)
 
-    def _let_somebody_else_book(self, start: datetime, arrived: int) -> None:
-        if self._schedule.free_slots(start, start):
+    def _let_somebody_else_book(self, event_type: EventTypeOrder, start: datetime, arrived: int) -> None:
+        if self._schedule.free_slots(event_type, start, start):
             guest = Guest("Somebody Else", "somebody.else@example.com", self._schedule.zone.key)
-            booking = self._new_booking(start, guest, arrived)
+            booking = self._new_booking(event_type, start, guest, arrived)
             booking.by = "fault"
             self._schedule.bookings.append(booking)
 
-    def _check_race(self, start: datetime, arrived: int) -> None:
-        for booking in self._schedule.busy(start):
-            if booking.start == start and booking.order > arrived:
+    def _check_race(self, event_type: EventTypeOrder, start: datetime, arrived: int) -> None:
+        for booking in self._schedule.busy(event_type, start):
+            is_equal = (booking.start, booking.end) == (start, start + event_type.duration)
+            if is_equal and booking.order > arrived:
                 raise CalComError(HTTPStatus.CONFLICT, "booking_conflict_error", is_raw=True)
 
-    def _new_booking(self, start: datetime, guest: Guest, order: int) -> Booking:
-        start = start.astimezone(UTC)
-        return Booking(start, start + self._schedule.event_type.duration, guest, self._clock(), order)
+    def _new_booking(self, event_type: EventTypeOrder, start: datetime, guest: Guest, order: int) -> Booking:
+        return Booking(event_type, start.astimezone(UTC), guest, self._clock(), order)
 
     def _rendered(self, booking: Booking) -> dict[str, object]:
         number = self._schedule.bookings.index(booking) + 1
-        return render.booking(booking, self._schedule.event_type, number=number, zone=self._schedule.zone)
+        return render.booking(booking, number=number, zone=self._schedule.zone)
 
 
 class Throttle:
@@ -319,8 +323,8 @@ def _matches(booking: Booking, query: ListQuery, now: datetime) -> bool:
         query.attendee_email in (None, guest.email),
         query.attendee_name in (None, guest.name),
         query.booking_uid in (None, booking.uid),
-        query.event_type_id in (None, EVENT_TYPE_ID),
-        query.event_type_ids is None or EVENT_TYPE_ID in query.event_type_ids,
+        query.event_type_id in (None, booking.event_type.id),
+        query.event_type_ids is None or booking.event_type.id in query.event_type_ids,
         query.after_start is None or booking.start >= query.after_start,
         query.before_end is None or booking.end <= query.before_end,
         # Nothing changes a booking here: it was last updated when it was created.

@@ -1,4 +1,4 @@
-"""Cal.com's answers: the stand-in's event type, slots and bookings in the shapes of API v2."""
+"""Cal.com's answers: the stand-in's event types, slots and bookings in the shapes of API v2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from aiohttp import web
 
 from simulator.calcom_schedule import BOOKING_WINDOW_DAYS, HOST_USERNAME
 from simulator.calcom_wire import wire_time
-from simulator.world import EVENT_TYPE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +44,7 @@ def me(zone: ZoneInfo) -> dict[str, object]:
 
 def event_type(ordered: EventTypeOrder) -> dict[str, object]:
     return {
-        "id": EVENT_TYPE_ID,
+        "id": ordered.id,
         "ownerId": HOST_ID,
         "lengthInMinutes": ordered.minutes,
         "title": ordered.title,
@@ -103,7 +102,8 @@ def _in_zone(moment: datetime, zone: ZoneInfo | None) -> str:
     return moment.astimezone(zone).isoformat(timespec="milliseconds")
 
 
-def booking(made: Booking, ordered: EventTypeOrder, *, number: int, zone: ZoneInfo) -> dict[str, object]:
+def booking(made: Booking, *, number: int, zone: ZoneInfo) -> dict[str, object]:
+    ordered = made.event_type
     link = f"https://app.cal.com/video/{made.uid}"
     return {
         "id": number,
@@ -115,8 +115,8 @@ def booking(made: Booking, ordered: EventTypeOrder, *, number: int, zone: ZoneIn
         "start": wire_time(made.start),
         "end": wire_time(made.end),
         "duration": ordered.minutes,
-        "eventTypeId": EVENT_TYPE_ID,
-        "eventType": {"id": EVENT_TYPE_ID, "slug": ordered.slug},
+        "eventTypeId": ordered.id,
+        "eventType": {"id": ordered.id, "slug": ordered.slug},
         "meetingUrl": link,
         "location": link,
         "absentHost": False,

@@ -1,14 +1,14 @@
-"""The stand-in Cal.com's state: one event type, when it is free, and the bookings made so far."""
+"""The stand-in Cal.com's state: one host's event types, when they are free, and the bookings made so far."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from simulator.calcom_wire import Zone, bad_request, wire_time
 from simulator.world import EVENT_TYPE_ID
@@ -36,7 +36,8 @@ class EventTypeOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str = "30-Minute Consultation"
+    id: int = Field(default=EVENT_TYPE_ID, ge=1)
+    title: str = Field(default="30-Minute Consultation", min_length=1)
     minutes: int = Field(default=30, ge=5)
     requires_email: bool = True
 
@@ -49,6 +50,16 @@ class EventTypeOrder(BaseModel):
         return timedelta(minutes=self.minutes)
 
 
+def _distinct(ordered: tuple[EventTypeOrder, ...]) -> tuple[EventTypeOrder, ...]:
+    for what in ("id", "slug"):
+        if len({getattr(each, what) for each in ordered}) < len(ordered):
+            raise ValueError(f"must differ in {what}")
+    return ordered
+
+
+EventTypes = Annotated[tuple[EventTypeOrder, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
 class ScheduleOrder(BaseModel):
     """The body of ``POST /control/world``: a scenario's clock and calendar."""
 
@@ -57,7 +68,7 @@ class ScheduleOrder(BaseModel):
     now: AwareDatetime | None = None
     zone: Zone = ZoneInfo("America/New_York")
     free: list[AwareDatetime] | None = None
-    event_type: EventTypeOrder = EventTypeOrder()
+    event_types: EventTypes = (EventTypeOrder(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +86,8 @@ class Guest:
 class Booking:
     """One booking; `order` tells which of a booking and a request came first."""
 
+    event_type: EventTypeOrder
     start: datetime
-    end: datetime
     guest: Guest
     created_at: datetime
     order: int
@@ -86,6 +97,10 @@ class Booking:
     responses: dict[str, str] = field(default_factory=dict)
     guests: list[str] = field(default_factory=list)
     uid: str = field(default_factory=lambda: secrets.token_hex(11))
+
+    @property
+    def end(self) -> datetime:
+        return self.start + self.event_type.duration
 
     @property
     def summary(self) -> dict[str, object]:
@@ -103,13 +118,16 @@ class Booking:
             "status": self.status,
             "metadata": self.metadata,
             "attendee": attendee,
-            "eventTypeId": EVENT_TYPE_ID,
+            "eventTypeId": self.event_type.id,
             "by": self.by,
         }
 
 
 class Schedule:
-    """When the event type is free: exactly the scenario's list, or else the ordinary week of its zone."""
+    """When the host is free: exactly the scenario's list, or else the ordinary week of its zone.
+
+    A booking takes its time from every event type, for it is one host who has them all.
+    """
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
@@ -119,43 +137,53 @@ class Schedule:
         """Set the clock and the free slots, and forget all bookings."""
         self._clock.set(order.now)
         self.zone = order.zone
-        self.event_type = order.event_type
+        self.event_types = order.event_types
         self._free = None if order.free is None else sorted({start.astimezone(UTC) for start in order.free})
         self.bookings: list[Booking] = []
 
-    def free_slots(self, start: datetime, end: datetime) -> list[datetime]:
-        """Return the starts of the free slots from `start` to `end`, both included, earliest first."""
-        candidates = self._ordinary_week(start, end) if self._free is None else self._free
-        return [slot for slot in candidates if start <= slot <= end and slot > self._clock() and not self.busy(slot)]
+    def event_type(self, event_type_id: int | None) -> EventTypeOrder | None:
+        """Return the event type of that id, None when there is none."""
+        return next((each for each in self.event_types if each.id == event_type_id), None)
 
-    def check_bookable(self, start: datetime) -> None:
+    def event_type_of_slug(self, slug: str | None, username: str | None) -> EventTypeOrder | None:
+        """Return the event type of that address on the web, None when there is none."""
+        return next((each for each in self.event_types if (each.slug, HOST_USERNAME) == (slug, username)), None)
+
+    def free_slots(self, event_type: EventTypeOrder, start: datetime, end: datetime) -> list[datetime]:
+        """Return the starts of the free slots from `start` to `end`, both included, earliest first."""
+        candidates = self._ordinary_week(event_type, start, end) if self._free is None else self._free
+        ahead = [slot for slot in candidates if start <= slot <= end and slot > self._clock()]
+        return [slot for slot in ahead if not self.busy(event_type, slot)]
+
+    def check_bookable(self, event_type: EventTypeOrder, start: datetime) -> None:
         """Answer 400 as Cal.com does when `start` cannot be booked."""
         if start <= self._clock():
             raise bad_request(IN_THE_PAST)
-        if self.free_slots(start, start):
+        if self.free_slots(event_type, start, start):
             return
-        raise bad_request(OUT_OF_BOUNDS if start > self._horizon() and not self.busy(start) else TAKEN)
+        is_too_far = start > self._horizon() and not self.busy(event_type, start)
+        raise bad_request(OUT_OF_BOUNDS if is_too_far else TAKEN)
 
-    def busy(self, start: datetime) -> list[Booking]:
-        """Return the bookings a booking at `start` would overlap."""
-        end = start + self.event_type.duration
+    def busy(self, event_type: EventTypeOrder, start: datetime) -> list[Booking]:
+        """Return the bookings, of any event type, that a booking at `start` would overlap."""
+        end = start + event_type.duration
         return [booking for booking in self.bookings if booking.start < end and start < booking.end]
 
     def _horizon(self) -> datetime:
         return self._clock() + timedelta(days=BOOKING_WINDOW_DAYS)
 
-    def _ordinary_week(self, start: datetime, end: datetime) -> Iterator[datetime]:
+    def _ordinary_week(self, event_type: EventTypeOrder, start: datetime, end: datetime) -> Iterator[datetime]:
         horizon = self._horizon()
         day = max(start, self._clock()).astimezone(self.zone).date()
         last_day = min(end, horizon).astimezone(self.zone).date()
         while day <= last_day:
             if day.weekday() in _WORKDAYS:
-                yield from (slot for slot in self._slots_of(day) if slot <= horizon)
+                yield from (slot for slot in self._slots_of(event_type, day) if slot <= horizon)
             day += timedelta(days=1)
 
-    def _slots_of(self, day: date) -> Iterator[datetime]:
+    def _slots_of(self, event_type: EventTypeOrder, day: date) -> Iterator[datetime]:
         slot = datetime.combine(day, _OPENS, self.zone).astimezone(UTC)
         closes = datetime.combine(day, _CLOSES, self.zone)
-        while slot + self.event_type.duration <= closes:
+        while slot + event_type.duration <= closes:
             yield slot
-            slot += self.event_type.duration
+            slot += event_type.duration

@@ -199,7 +199,7 @@ class CreateAttendee(_Body):
 
 
 class CreateLocation(_Body):
-    """Where to meet: the one kind the stand-in's event type has, a Cal.com video meeting."""
+    """Where to meet: the one kind the stand-in's event types have, a Cal.com video meeting."""
 
     type: Literal["integration"]
     integration: Literal["cal-video"]

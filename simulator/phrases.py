@@ -44,6 +44,9 @@ TOPICS = {
     "change": r"""
         cancel | change | move | shift | switch | swap | push | instead | actually | rather | make (?:it|that)
     """,
+    "as_well": r"""
+        also | too | as well | another | in addition | on top
+    """,
     "repeat": r"""
         ^(?:(?:i'm )?sorry|pardon(?: me)?|what|excuse me|huh|again(?: please)?)$ | repeat
         say (?:that|it|this|those|them) again | come again | what did you say | what was that

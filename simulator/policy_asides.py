@@ -22,6 +22,8 @@ def while_booking(desk: Desk, _turn: Turn) -> bool:
 
 def existing(desk: Desk, turn: Turn) -> bool:
     changes_booked = desk.booked and desk.picked is None and desk.asked is Asked.MORE and turn.about("change")
+    if turn.action and turn.about("as_well"):
+        return False
     if not (turn.about("existing") or changes_booked):
         return False
     desk.say(f"{CAN_ONLY_BOOK} {MORE}", Asked.MORE)
@@ -33,7 +35,7 @@ def farewell(desk: Desk, turn: Turn) -> bool:
     if desk.asked is Asked.GOODBYE:
         wants_out = wants_out or (turn.agreed is True and not turn.about("book") and not turn.when)
     elif desk.asked in (Asked.MORE, Asked.OPEN, Asked.OTHER_TIME, Asked.RETRY) and not turn.when:
-        has_no_wish = not turn.about("book") and not turn.about("scope") and not turn.about("existing")
+        has_no_wish = not (turn.action or any(turn.about(topic) for topic in ("book", "scope", "existing")))
         ends = turn.agreed is False or turn.about("done")
         is_done = desk.asked is Asked.MORE and (
             turn.about("done")

@@ -66,7 +66,10 @@ class Desk:
     offer: Offer = field(default_factory=Offer)
     wish: When | None = None
     """What to look for next; None: nothing."""
+    looked_for: When = field(default_factory=When)
+    """What was looked for last."""
     action: str = ""
+    """What is to be booked; "" where that is not known yet, or there is no choice."""
     picked: OfferedSlot | None = None
     name: str = ""
     email: str = ""
@@ -151,8 +154,8 @@ class Desk:
             self.say(f"I'm sorry, I can't look up times on this call. {MORE}", Asked.MORE)
             return
         if len(self.tools.books) > 1 and not self.action:
-            titles = " or ".join(with_article(tool.title) for tool in self.tools.books)
-            self.say(f"Would you like {titles}?", Asked.ACTION)
+            self.asked = Asked.ACTION
+            self.say(self.question())
             return
         # The tool looks for one time: of "after three" it can only be told the part of the day.
         said = {
@@ -180,6 +183,8 @@ class Desk:
     def question(self) -> str:
         """Return the open question in words that can be said at any time."""
         match self.asked:
+            case Asked.ACTION:
+                return f"Would you like {self.tools.choices}?"
             case Asked.OFFER if len(self.offer.spoken) > 1:
                 return f"Which would you like: {', or '.join(slot.say for slot in self.offer.spoken)}?"
             case Asked.OFFER if self.offer.spoken:
@@ -220,7 +225,8 @@ class Desk:
             self.say("I'm sorry, I couldn't look that up just now. Shall I try again?", Asked.RETRY)
             self.wish = self.wish or asked_for
             return
-        self.wish, self.offer = None, Offer.read(result)
+        self.wish, self.offer, self.looked_for = None, Offer.read(result), asked_for
+        self.action = str(call.arguments.get("appointment") or self.action)
         self.drop_pick()
         exact = [slot for slot in self.offer.slots if asked_for.fits(slot.day, slot.time)]
         if result.get("status") == "available" and asked_for.times and not asked_for.limit and len(exact) == 1:
@@ -261,11 +267,10 @@ class Desk:
         say = str((result or {}).get("say") or "")
         match (result or {}).get("status"):
             case "booked":
-                self.booked.add(str(call.arguments.get("slot")))
-                self._close(say or "You're booked.")
+                self._close(say or "You're booked.", booked=str(call.arguments.get("slot")))
             case "pending" | "unconfirmed":
-                self.booked.add(str(call.arguments.get("slot")))
-                self._close(say or "I'm still confirming that with our calendar.")
+                say = say or "I'm still confirming that with our calendar."
+                self._close(say, booked=str(call.arguments.get("slot")))
             case "unavailable" | "rejected":
                 self._close(say or "I'm sorry, I can't book that now.")
             case "not_confirmed":
@@ -287,9 +292,12 @@ class Desk:
                 self.is_confirmed = False
                 self.say("I'm sorry, I couldn't confirm that just now. Shall I try again?", Asked.RETRY)
 
-    def _close(self, say: str) -> None:
-        """Tell how a booking ended and ask for more."""
+    def _close(self, say: str, *, booked: str = "") -> None:
+        """Tell how a booking ended and ask for more; `booked` is the key of a slot that is not free any more."""
         self.unsaid = say
+        if booked:
+            self.booked.add(booked)
+            self.action = ""
         self.drop_pick()
         self.offer, self.wish, self.notes = Offer(), None, ""
         self.say(say if "anything else?" in say.lower() else f"{say} {MORE}", Asked.MORE)

@@ -48,6 +48,11 @@ class OfferedSlot:
     day: str
     time: str
 
+    @property
+    def clock_words(self) -> str:
+        """Its time in the tool's words, as in "two in the afternoon"."""
+        return self.say.rpartition(", at ")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

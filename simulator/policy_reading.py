@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from simulator.policy_desk import Asked
@@ -23,6 +23,8 @@ class Turn:
     words: str
     when: When
     agreed: bool | None
+    action: str = ""
+    """The action that is named; "" where there is no choice of them."""
     has_detail: bool = False
     """Claims that the turn brought a name, an e-mail address or a reason."""
 
@@ -42,7 +44,11 @@ def read_turn(desk: Desk, text: str) -> Turn:
     if reason and not desk.notes:
         desk.notes = reason
     words = without_greeting(plain(rest))
-    turn = Turn(text, words, when_said(words, desk.calendar), agrees(words))
+    action = desk.tools.action_named(text)
+    when = when_said(words, desk.calendar)
+    if action and when.is_bare and when.time_words == "one":
+        when = replace(when, times=(), time_words="", is_bare=False)  # "the emergency one" is at no time
+    turn = Turn(text, words, when, agrees(words), action)
     if email and email != desk.email:
         desk.email = email
         desk.details_changed()
@@ -52,7 +58,9 @@ def read_turn(desk: Desk, text: str) -> Turn:
 
 def _take_name(desk: Desk, turn: Turn, text: str) -> bool:
     known = desk.name
-    if desk.asked in (Asked.CONFIRM, Asked.CHANGE) and known and not turn.when and _is_correction(turn):
+    if turn.action not in ("", desk.action):
+        desk.name = introduced_name(text) or known  # "a colour" in answer to a question for the name is none
+    elif desk.asked in (Asked.CONFIRM, Asked.CHANGE) and known and not turn.when and _is_correction(turn):
         desk.name = corrected_name(text, known) or known
     elif desk.asked is Asked.NAME and not known:
         desk.name = answered_name(text)

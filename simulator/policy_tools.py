@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.policy_words import plain
+from simulator.policy_titles import best_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +50,15 @@ class Toolbox:
         return fitting[0] if len(fitting) == 1 or (fitting and action) else None
 
     def action_named(self, text: str) -> str:
-        """Return the action whose title shares most words with the `plain` text, "" when none stands out."""
-        said = set(text.split())
-        shared = {tool.action: len(said & set(plain(tool.title).split())) for tool in self.books}
-        best = max(shared.values(), default=0)
-        named = [action for action, count in shared.items() if count == best > 0]
-        return named[0] if len(named) == 1 else ""
+        """Return the action whose title `text` names, "" when none stands out or there is no choice."""
+        title = best_named(text, [tool.title for tool in self.books]) if len(self.books) > 1 else ""
+        return next((tool.action for tool in self.books if tool.title == title), "")
+
+    @property
+    def choices(self) -> str:
+        """What can be booked, as in "a Repair, an Inspection or a Quote"."""
+        titles = [with_article(tool.title) for tool in self.books]
+        return " or ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
 
 
 def with_article(title: str) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from simulator import policy_asides as asides
+from simulator.policy_action import choose_action, which_action
 from simulator.policy_desk import MORE, NAME, OTHER_TIME, Asked
 from simulator.policy_offer import Offer, choose
 from simulator.policy_reading import read_turn
@@ -111,17 +112,13 @@ def _look(desk: Desk, turn: Turn) -> bool:
     elif when.day is None:
         when = replace(when, day=_day_in_question(desk))
     elif turn.about("same_time") and desk.picked:
-        when = replace(when, times=(desk.picked.time,), time_words=_clock_words(desk.picked.say))
+        when = replace(when, times=(desk.picked.time,), time_words=desk.picked.clock_words)
     desk.is_confirmed = False
     if desk.asked is Asked.MORE:
         _start_over(desk)
     desk.wish = when
     desk.advance()
     return True
-
-
-def _clock_words(say: str) -> str:
-    return say.rpartition(", at ")[2]
 
 
 def _expects_time(desk: Desk, turn: Turn) -> bool:
@@ -218,7 +215,7 @@ def _accept(desk: Desk, turn: Turn) -> bool:
         return False
     if desk.asked is Asked.OFFER and desk.offer.spoken:
         return _accept_offer(desk, turn)
-    if desk.asked is Asked.MORE and turn.agreed and not turn.about("book"):
+    if desk.asked is Asked.MORE and turn.agreed and not (turn.about("book") or turn.action):
         desk.say("What else can I help you with? I can book another appointment.", Asked.OPEN)
         return True
     if desk.asked is Asked.RETRY and turn.agreed:
@@ -281,11 +278,7 @@ def _detail(desk: Desk, turn: Turn) -> bool:
 def _want(desk: Desk, turn: Turn) -> bool:
     """Start looking when the caller wants an appointment without saying when."""
     is_yes = turn.agreed is True and desk.asked is Asked.OPEN and len(turn.words.split()) <= _SHORT
-    if desk.asked is Asked.ACTION:
-        desk.action = desk.tools.action_named(turn.words)
-        desk.advance()
-        return True
-    if not (turn.about("book") or is_yes):
+    if not (turn.about("book") or turn.action or is_yes):
         return False
     if desk.picked or desk.asked is Asked.OFFER:
         desk.advance() if desk.picked else desk.say(desk.question())
@@ -303,7 +296,7 @@ def _start_looking(desk: Desk) -> bool:
 
 def _unfinished(desk: Desk, turn: Turn) -> bool:
     """Go on with a search that a barge-in cancelled."""
-    if desk.wish is None:
+    if desk.wish is None or desk.asked is Asked.ACTION:
         return False
     desk.advance()
     return True
@@ -314,6 +307,8 @@ _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     asides.existing,
     asides.farewell,
     asides.hear_again,
+    choose_action,
+    which_action,
     asides.hold,
     _pick,
     _shift,

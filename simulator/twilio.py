@@ -14,10 +14,11 @@ from simulator import twilio_wire as wire
 from simulator.faults import RETRY_SECS, fault_middleware, fault_routes
 from simulator.twilio_calls import Call, CallEndOrder, CallOrder
 from simulator.twilio_messages import API, Message, MessageQueue
-from simulator.world import BUSINESS_NUMBER, read_order
+from simulator.twilio_numbers import AccountOrder, NumberOrder, find, set_up_for
+from simulator.world import read_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from aiohttp.typedefs import Handler
     from multidict import MultiMapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _ACCOUNT = f"/{API}/Accounts/{{account}}"
 MESSAGES, MESSAGE = f"{_ACCOUNT}/Messages.json", f"{_ACCOUNT}/Messages/{{sid}}.json"
 CALL = f"{_ACCOUNT}/Calls/{{sid}}.json"
+NUMBERS = f"{_ACCOUNT}/IncomingPhoneNumbers.json"
 OPERATIONS = {
     ("POST", MESSAGES): "messages",
     ("GET", MESSAGES): "messages",
@@ -40,12 +42,17 @@ OPERATIONS = {
 
 
 class WorldOrder(BaseModel):
-    """The body of ``POST /control/world``: the only place callbacks may go, and who has texted STOP."""
+    """The body of ``POST /control/world``: the only place callbacks may go, the account, and who has texted STOP.
+
+    Without `numbers` the account has the business's number, set up for the worker.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     worker_url: str | None = None
     opted_out: frozenset[str] = frozenset()
+    numbers: tuple[NumberOrder, ...] | None = None
+    account: AccountOrder = AccountOrder()
 
 
 class TwilioStandIn:
@@ -53,14 +60,18 @@ class TwilioStandIn:
 
     def __init__(self, credentials: Credentials, faults: FaultBoard) -> None:
         self._account_sid = credentials.twilio_account_sid
+        self._auth_token = credentials.twilio_auth_token
+        self._main_login = _basic(credentials.twilio_account_sid, credentials.twilio_auth_token)
         self._logins = {
-            _basic(credentials.twilio_account_sid, credentials.twilio_auth_token),
+            self._main_login,
             _basic(credentials.twilio_api_key_sid, credentials.twilio_api_key_secret),
         }
         self._faults = faults
         self._queue = MessageQueue(credentials.twilio_account_sid, credentials.twilio_auth_token)
         self._calls: dict[str, Call] = {}
         self._opted_out: frozenset[str] = frozenset()
+        self._account = AccountOrder()
+        self._numbers = set_up_for(None)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -69,6 +80,9 @@ class TwilioStandIn:
             web.get(MESSAGE, self.get_message),
             web.post(CALL, self.update_call),
             web.get(CALL, self.get_call),
+            web.get(NUMBERS, self.list_numbers),
+            # The sid ends at a dot: {account} would match any path below it.
+            web.get(f"/{API}/Accounts/{{account:[^/.]+}}.json", self.get_account),
             web.post("/control/world", self.set_world),
             web.get("/control/state", self.state),
             web.post("/control/calls", self.register_call),
@@ -100,7 +114,7 @@ class TwilioStandIn:
         _checked(request.query, wire.NoQuery)
         form = _checked(await request.post(), wire.CreateMessage)
         if form.from_ is not None:
-            _check_sender(form.from_)
+            self._check_sender(form.from_)
         self._check_receiver(form.to or "")
         message = Message(
             form.to or "", form.from_, form.messaging_service_sid, form.body or "", callback=form.status_callback
@@ -111,24 +125,22 @@ class TwilioStandIn:
 
     async def list_messages(self, request: web.Request) -> web.Response:
         query = _checked(request.query, wire.ListMessages)
-        found = self._queue.find(query)
-        start = query.page * query.page_size
-        page = found[start : start + query.page_size]
-        return web.json_response(
-            {
-                "messages": [message.rendered(self._account_sid) for message in page],
-                "page": query.page,
-                "page_size": query.page_size,
-                "start": start,
-                "end": start + max(0, len(page) - 1),
-                "uri": request.path_qs,
-                "first_page_uri": _page_uri(request, 0, query.page_size),
-                "next_page_uri": (
-                    _page_uri(request, query.page + 1, query.page_size) if start + len(page) < len(found) else None
-                ),
-                "previous_page_uri": _page_uri(request, query.page - 1, query.page_size) if query.page else None,
-            }
-        )
+        messages = [message.rendered(self._account_sid) for message in self._queue.find(query)]
+        return _page(request, "messages", messages, query.page, query.page_size)
+
+    async def list_numbers(self, request: web.Request) -> web.Response:
+        query = _checked(request.query, wire.ListNumbers)
+        numbers = [number.rendered(self._account_sid) for number in find(self._numbers, query)]
+        return _page(request, "incoming_phone_numbers", numbers, query.page, query.page_size)
+
+    async def get_account(self, request: web.Request) -> web.Response:
+        _checked(request.query, wire.NoQuery)
+        if request.headers.get("Authorization") != self._main_login:
+            # A standard API key may do everything but this: https://www.twilio.com/docs/iam/api-keys
+            raise wire.TwilioError(
+                wire.NOT_AUTHENTICATED, "Authentication Error - invalid username", HTTPStatus.UNAUTHORIZED
+            )
+        return web.json_response(self._account.rendered(self._account_sid, self._auth_token))
 
     async def get_message(self, request: web.Request) -> web.Response:
         _checked(request.query, wire.NoQuery)
@@ -151,6 +163,8 @@ class TwilioStandIn:
         self._queue.reset(order.worker_url)
         self._calls = {}
         self._opted_out = order.opted_out
+        self._account = order.account
+        self._numbers = set_up_for(order.worker_url) if order.numbers is None else order.numbers
         return web.json_response({})
 
     async def state(self, _request: web.Request) -> web.Response:
@@ -188,6 +202,15 @@ class TwilioStandIn:
         if not is_known or request.match_info.get("account", self._account_sid) != self._account_sid:
             raise wire.TwilioError(wire.NOT_AUTHENTICATED, "Authenticate", HTTPStatus.UNAUTHORIZED)
 
+    def _check_sender(self, number: str) -> None:
+        if number in wire.MAGIC_FROM:
+            raise wire.number_error(wire.MAGIC_FROM[number], number)
+        if not wire.is_e164(number):
+            raise wire.number_error(wire.INVALID_FROM, number)
+        ours = {ordered.phone_number for ordered in self._numbers if ordered.sms}
+        if number not in ours | {wire.MAGIC_VALID_FROM}:
+            raise wire.number_error(wire.FROM_NOT_OWNED, number)
+
     def _check_receiver(self, number: str) -> None:
         if number in wire.MAGIC_TO:
             raise wire.number_error(wire.MAGIC_TO[number], number)
@@ -223,15 +246,6 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _check_sender(number: str) -> None:
-    if number in wire.MAGIC_FROM:
-        raise wire.number_error(wire.MAGIC_FROM[number], number)
-    if not wire.is_e164(number):
-        raise wire.number_error(wire.INVALID_FROM, number)
-    if number not in (BUSINESS_NUMBER, wire.MAGIC_VALID_FROM):
-        raise wire.number_error(wire.FROM_NOT_OWNED, number)
-
-
 def _checked(
     fields: MultiMapping[str] | MultiMapping[str | bytes | bytearray | web.FileField], model: type[Model]
 ) -> Model:
@@ -240,6 +254,27 @@ def _checked(
         return model.model_validate({name: all_[0] if len(all_) == 1 else all_ for name, all_ in given.items()})
     except ValidationError as error:
         raise wire.invalid_parameters(error) from error
+
+
+def _page(
+    request: web.Request, name: str, found: Sequence[dict[str, object]], page: int, page_size: int
+) -> web.Response:
+    start = page * page_size
+    shown = found[start : start + page_size]
+    is_last = start + len(shown) >= len(found)
+    return web.json_response(
+        {
+            name: shown,
+            "page": page,
+            "page_size": page_size,
+            "start": start,
+            "end": start + max(0, len(shown) - 1),
+            "uri": request.path_qs,
+            "first_page_uri": _page_uri(request, 0, page_size),
+            "next_page_uri": None if is_last else _page_uri(request, page + 1, page_size),
+            "previous_page_uri": _page_uri(request, page - 1, page_size) if page else None,
+        }
+    )
 
 
 def _page_uri(request: web.Request, page: int, page_size: int) -> str:

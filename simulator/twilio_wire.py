@@ -200,6 +200,18 @@ class ListMessages(_Wire):
     page_token: str | None = None
 
 
+class ListNumbers(_Wire):
+    """The query of ``GET IncomingPhoneNumbers.json``."""
+
+    beta: bool | None = None
+    friendly_name: str | None = None
+    phone_number: str | None = Field(default=None, pattern=r"^\+?[0-9*]+$")
+    origin: Literal["twilio", "hosted"] | None = None
+    page_size: int = Field(default=50, ge=1, le=1000)
+    page: int = Field(default=0, ge=0)
+    page_token: str | None = None
+
+
 class UpdateCall(_Wire):
     """The form of ``POST Calls/{CA}.json``."""
 

@@ -19,7 +19,7 @@ from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from appointments.model import Action, Appointment, EventType, Slot
     from appointments.offer import OfferedSlot
@@ -140,6 +140,11 @@ def tool_name(action: Action) -> str:
     return re.sub(r"[^a-z0-9]+", "_", action.name.casefold()).strip("_")[:64]
 
 
+def tool_names(actions: Iterable[Action]) -> tuple[str, ...]:
+    """Return the names of all that the model may call when `actions` can be booked."""
+    return ("find_slots", "end_call", *map(tool_name, actions))
+
+
 async def _book(
     session: BookingSession, action: Action, event_type: EventType, wanted: BookAppointment, heard: Sequence[Utterance]
 ) -> Reply:
@@ -147,7 +152,9 @@ async def _book(
     booked_for = session.booked_for.get(offered.slot)
     if booked_for is None:
         read_back = f"That's {_a(event_type.title)} on {offered.say}, for {wanted.name}. Is that right?"
-        session.require_confirmed(offered, read_back, name=wanted.name, heard=heard, zone=action.zone)
+        session.require_confirmed(
+            offered, read_back, title=event_type.title, name=wanted.name, heard=heard, zone=action.zone
+        )
     elif booked_for.casefold() != wanted.name.casefold():
         return Reply(Status.INVALID, hint="This slot is booked for another name already. Nothing was changed.")
     asked_email = getattr(wanted, "email", None)

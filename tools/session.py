@@ -75,29 +75,45 @@ class BookingSession:
         return self.ledger(action).slot(key)
 
     def require_confirmed(
-        self, offered: OfferedSlot, read_back: str, *, name: str, zone: ZoneInfo, heard: Sequence[Utterance]
+        self,
+        offered: OfferedSlot,
+        read_back: str,
+        *,
+        title: str,
+        name: str,
+        zone: ZoneInfo,
+        heard: Sequence[Utterance],
     ) -> None:
         """Check that the caller heard the slot and the name read back, and agreed.
 
-        What counts is the last thing the agent said about any slot: it must name this one, no other, and the name.
+        What counts is the last thing the agent said about any slot: it must name this one's time, no other, and the
+        name; where several things can be booked, the title too.
 
         Raises:
             NotConfirmed: carries `read_back`, what must be said first.
         """
         start = offered.slot.start.astimezone(zone)
         every = {other.slot for ledger in self._ledgers.values() for other in ledger} | {offered.slot}
+        needed = (name, title) if len(self.actions) > 1 else (name,)
         for position in reversed(range(len(heard))):
             turn = heard[position]
-            named = {slot for slot in every if turn.is_agent and mentions(turn.text, slot, zone)}
+            # Two things may begin at the same time and be of different length.
+            named = {slot.start for slot in every if turn.is_agent and mentions(turn.text, slot, zone)}
             if named:
-                if named == {offered.slot} and _names(turn.text, name) and _agreed(heard[position + 1 :], start):
+                is_read_back = named == {offered.slot.start} and all(_names(turn.text, part) for part in needed)
+                if is_read_back and _agreed(heard[position + 1 :], start):
                     return
                 break
         raise NotConfirmed(read_back)
 
 
 def _names(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text.casefold()) is not None
+    return f" {_plain(name)} " in f" {_plain(text)} "
+
+
+def _plain(text: str) -> str:
+    """Return the words of `text` as they are heard: a hyphen is not."""
+    return " ".join(re.findall(r"[\w']+", text.casefold()))
 
 
 def _agreed(since: Sequence[Utterance], start: datetime) -> bool:

@@ -35,6 +35,20 @@ expect: {booking: 2026-12-03T14:00, sms: 1}
 """
 
 
+SALON = """\
+name: A haircut by hand
+business: salon
+now: 2026-12-01T09:00
+free: [2026-12-03T14:00]
+lines:
+  - {when: help, say: "A haircut on Thursday, please."}
+  - {when: two, say: "That is fine."}
+  - {when: name, say: "Maya Chen"}
+  - {when: right, say: "Yes, go ahead.", then: hang_up}
+expect: {booking: 2026-12-03T14:00, title: Haircut}
+"""
+
+
 @pytest.fixture(scope="module")
 def all_of_them(tmp_path_factory: pytest.TempPathFactory) -> tuple[Finished, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("all")
@@ -115,6 +129,7 @@ def test_an_unknown_scenario_is_answered_with_close_names(tmp_path: Path) -> Non
         (SCENARIO + "faults: [{service: calcom, on: messages, kind: slow, seconds: 1}]\n", 10, "messages"),
         (SCENARIO.replace("free: [2026", "free: [[2026"), 4, ""),
         (SCENARIO.replace("lines:", "caller: {voice: zz}\nlines:"), 4, "espeak-ng has no voice 'zz'"),
+        (SCENARIO.replace("lines:", "business: saloon\nlines:"), 4, "there are plumber, rehearsal, salon"),
     ],
 )
 @pytest.mark.parametrize("command", ["rehearse", "chat"])
@@ -156,6 +171,19 @@ def test_a_scenario_of_ones_own_is_held(tmp_path: Path) -> None:
     assert finished.status == 0, finished
     assert told["appointment"]["start"] == "2026-12-03T14:00:00-05:00"
     assert len(told["sms"]) == 1
+
+
+def test_what_is_booked_can_be_expected(tmp_path: Path) -> None:
+    (tmp_path / "cut.yaml").write_text(SALON)
+    (tmp_path / "colour.yaml").write_text(SALON.replace("title: Haircut", "title: Colour"))
+
+    as_expected = run("rehearse", "--typed", "--scenario", "cut.yaml", folder=tmp_path)
+    otherwise = run("rehearse", "--typed", "--scenario", "colour.yaml", folder=tmp_path)
+
+    assert as_expected.status == 0, as_expected
+    assert "Willow Corner Hair: see you on" in as_expected.out
+    assert otherwise.status == 1, otherwise
+    assert "the booking is for Haircut, not for Colour" in otherwise.out
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ class Desk:
         self.free = [_moment(start) for start in dialogue["free"]]
         self.taken = [_moment(start) for start in dialogue.get("taken", [])]
         self.requires_email: bool = dialogue.get("requires_email", False)
-        self.ledger: dict[str, datetime] = {}
+        self.titles: list[str] = dialogue.get("titles", ["30-Minute Consultation"])
+        self.ledger: dict[str, tuple[str, datetime]] = {}
+        """What each slot was offered for."""
         self.booked: list[dict[str, str]] = []
 
     def system_prompt(self) -> str:
@@ -56,9 +58,12 @@ class Desk:
         text = {"type": "string"}
         booking = {"slot": text, "name": text, "notes": text} | ({"email": text} if self.requires_email else {})
         required = ["slot", "name"] + (["email"] if self.requires_email else [])
+        actions = [f"Book {title}" for title in self.titles]
+        choice = {"appointment": text | {"enum": actions}} if len(actions) > 1 else {}
+        wish = {"date": text, "part_of_day": text, "time": text} | choice
         return [
-            _tool("find_slots", "Find free slots.", {"date": text, "part_of_day": text, "time": text}, []),
-            _tool("book_30_minute_consultation", "Book 30-Minute Consultation for the caller.", booking, required),
+            _tool("find_slots", "Find free slots.", wish, list(choice)),
+            *(_tool(_tool_name(title), f"Book {title} for the caller.", booking, required) for title in self.titles),
             _tool("end_call", "End the call.", {}, []),
         ]
 
@@ -66,9 +71,15 @@ class Desk:
         if call.name == "end_call":
             return {"status": "ending"}
         arguments = {name: str(value) for name, value in call.arguments.items()}
-        return self._find(**arguments) if call.name == "find_slots" else self._book(last_said, **arguments)
+        if call.name == "find_slots":
+            return self._find(**arguments)
+        title = next(title for title in self.titles if _tool_name(title) == call.name)
+        return self._book(title, last_said, **arguments)
 
-    def _find(self, date: str = "", part_of_day: str = "", time: str = "") -> dict[str, Any]:
+    def _find(self, date: str = "", part_of_day: str = "", time: str = "", appointment: str = "") -> dict[str, Any]:
+        if (len(self.titles) > 1) != bool(appointment):
+            return {"status": "invalid", "hint": "appointment: one of those there are, where there is a choice"}
+        self.title = appointment.removeprefix("Book ") or self.titles[0]
         wanted, day = sorted(self.free), _day(date)
         if not wanted:
             return {
@@ -97,7 +108,7 @@ class Desk:
         slots = []
         for start in starts[:3]:
             key = f"a{len(self.ledger) + 1}"
-            self.ledger[key] = start
+            self.ledger[key] = self.title, start
             slots.append({"key": key, "say": spoken(start), "date": f"{start:%Y-%m-%d}", "time": f"{start:%H:%M}"})
         choice = ", or ".join(slot["say"] for slot in slots)
         question = " Which would you like?" if len(slots) > 1 else " Would that work?"
@@ -108,18 +119,20 @@ class Desk:
             "slots": slots,
         }
 
-    def _book(self, last_said: str, slot: str, name: str, email: str = "", notes: str = "") -> dict[str, Any]:
-        start = self.ledger.get(slot)
-        if start is None:
+    def _book(
+        self, title: str, last_said: str, slot: str, name: str, email: str = "", notes: str = ""
+    ) -> dict[str, Any]:
+        offered_for, start = self.ledger.get(slot, ("", self.now))
+        if offered_for != title:
             return {"status": "not_offered", "hint": "Call find_slots."}
-        if spoken(start) not in last_said or name not in last_said:
+        if title not in last_said or spoken(start) not in last_said or name not in last_said:
             return {"status": "not_confirmed", "say": f"That's {spoken(start)}, for {name}. Is that right?"}
         if self.requires_email and not email:
             return {"status": "invalid", "hint": "email is missing"}
         self.free.remove(start)
         if start in self.taken:
             return self._offer("taken", "I'm sorry, that one was just taken. I have ", sorted(self.free))
-        self.booked.append({"start": f"{start:%Y-%m-%dT%H:%M}", "name": name})
+        self.booked.append({"start": f"{start:%Y-%m-%dT%H:%M}", "name": name, "title": title})
         return {
             "status": "booked",
             "say": "You're booked. You'll get a text message.",
@@ -130,6 +143,10 @@ class Desk:
 def _tool(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     parameters = {"type": "object", "properties": properties, "required": required}
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+def _tool_name(title: str) -> str:
+    return "book_" + re.sub("[^a-z0-9]+", "_", title.lower())
 
 
 def _moment(value: object) -> datetime:
@@ -205,7 +222,7 @@ def test_the_dialogue_goes_as_written(dialogue: dict[str, Any]) -> None:
         play.turn(line)
         _check(line, play, f"turn {n}, after {line.get('user', line.get('developer'))!r}")
 
-    assert play.desk.booked == [_booking(each) for each in dialogue["booked"]]
+    assert play.desk.booked == [_booking(each, play.desk.titles[0]) for each in dialogue["booked"]]
 
 
 def _check(line: dict[str, Any], play: Play, where: str) -> None:
@@ -221,5 +238,6 @@ def _check(line: dict[str, Any], play: Play, where: str) -> None:
     assert not ("not_says" in line and re.search(line["not_says"], play.said)), spoke
 
 
-def _booking(expected: dict[str, Any]) -> dict[str, str]:
-    return {"start": f"{_moment(expected['start']):%Y-%m-%dT%H:%M}", "name": expected["name"]}
+def _booking(expected: dict[str, Any], title: str) -> dict[str, str]:
+    start = f"{_moment(expected['start']):%Y-%m-%dT%H:%M}"
+    return {"start": start, "name": expected["name"], "title": expected.get("title", title)}

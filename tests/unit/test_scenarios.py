@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import agent.scenarios
-from agent.business import load_business
-from agent.scenarios import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario
+from agent.scenarios import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario, rehearsed_business
 from appointments.errors import ConfigError
 from prompts.loader import REHEARSAL_BUSINESS
 from simulator.voices import VoicesMissing
@@ -64,6 +63,9 @@ def test_needs_a_name_lines_and_what_to_expect_only(tmp_path: Path) -> None:
     assert scenario.again == "Sorry?"
     assert scenario.faults == ()
     assert scenario.expect.sms == 0
+    assert scenario.business_file == REHEARSAL_BUSINESS
+    assert scenario.minutes == {}
+    assert scenario.expect.title is None
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,13 @@ def test_a_line_does_one_thing(tmp_path: Path, line: str, field: str, value: obj
         (11, "faults: [{service: openai, on: chat, kind: drop_after, seconds: 2}]", "faults[0] has seconds"),
         (11, "faults: [{service: openai, on: chat, kind: drop_after, times: 0}]", "faults[0].times: "),
         (12, "expect: {sms: 1}", "expect.booking is missing"),
+        (12, "expect: {booking: null, title: Colour}", "expect names 'Colour'; what can be booked is 30-Minute Consul"),
+        (2, "minutes: {Colour: 120}", "minutes names 'Colour'; what can be booked is 30-Minute Consultation"),
+        (2, "minutes: {30-Minute Consultation: 3}", "minutes.30-Minute Consultation: input should be greater than"),
+        (2, "minutes: 30", "minutes: input should be a valid dictionary"),
+        (2, "business: plumer", "no shipped business of that name; there are plumber, rehearsal, salon"),
+        (2, "business: mine.toml", "there is no file"),
+        (2, "business: 12", "business must be text"),
         (12, "expect: {booking: null, sms: -1}", "expect.sms: "),
     ],
 )
@@ -133,6 +142,35 @@ def test_names_file_and_line_of_a_mistake(tmp_path: Path, number: int, new: str,
     assert re.search(rf"^{re.escape(str(path))}:\d+: .*{re.escape(expected)}", str(caught.value), re.MULTILINE)
     if "is not YAML" not in expected and expected != "aliases":
         assert f":{number}: " in str(caught.value).splitlines()[0]
+
+
+def test_a_shipped_business_is_found_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, COMPLETE.replace("now:", "business: salon\nminutes: {Colour: 120}\nnow:"))
+
+    scenario = load_scenario(path)
+
+    assert rehearsed_business(scenario.business_file).name == "Willow Corner Hair"
+    assert scenario.minutes == {"Colour": 120}
+
+
+def test_a_business_of_ones_own_is_found_next_to_the_scenario(tmp_path: Path) -> None:
+    (tmp_path / "shops").mkdir()
+    text = REHEARSAL_BUSINESS.read_text(encoding="utf-8").replace("Harbor Street Clinic", "My Shop")
+    # One action may leave its event type to the rehearsal, as it may to CALCOM_EVENT_TYPE_ID.
+    (tmp_path / "shops" / "mine.toml").write_text(text.replace('event_type = "101"', ""), encoding="utf-8")
+
+    scenario = load_scenario(write(tmp_path, COMPLETE.replace("now:", "business: shops/mine.toml\nnow:")))
+    business = rehearsed_business(scenario.business_file)
+
+    assert (business.name, business.actions[0].event_type_id) == ("My Shop", "101")
+
+
+def test_a_mistake_in_the_business_is_told_with_the_business_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('name = "My Shop"\n', encoding="utf-8")
+    path = write(tmp_path, COMPLETE.replace("now:", "business: mine.toml\nminutes: {Cut: 30}\nnow:"))
+
+    with pytest.raises(ConfigError, match=r"mine\.toml:1: number is missing"):
+        load_scenario(path)
 
 
 def test_any_voice_will_do_where_none_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +224,10 @@ def test_ships_the_scenarios_that_were_promised() -> None:
         "silent_caller",
         "calendar_down",
         "hangs_up_right_after_yes",
+        "plumber_emergency",
+        "plumber_repair",
+        "salon_colour_instead",
+        "salon_closed_day",
     }
 
 
@@ -201,7 +243,7 @@ def test_shipped_lines_can_be_told_apart_by_ear(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", SHIPPED, ids=lambda s: s.stem)
 def test_shipped_expectations_can_come_true(scenario: Scenario) -> None:
-    business = load_business(REHEARSAL_BUSINESS)
+    business = rehearsed_business(scenario.business_file)
 
     assert scenario.now is not None
     for start in scenario.free or ():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,7 +31,9 @@ def is_confirmed(*heard: Utterance, name: str = "Maya Chen", slot: Slot = TWO) -
     session = a_session()
     offered = {each.slot: each for each in session.offer(ACTION, [TWO, THREE, FRIDAY])}
     try:
-        session.require_confirmed(offered[slot], "Is that right?", name=name, zone=ZONE, heard=heard)
+        session.require_confirmed(
+            offered[slot], "Is that right?", title=ACTION.title, name=name, zone=ZONE, heard=heard
+        )
     except NotConfirmed:
         return False
     return True
@@ -166,9 +170,34 @@ def test_the_refusal_carries_what_must_be_said_first() -> None:
     (offered,) = session.offer(ACTION, [TWO])
 
     with pytest.raises(NotConfirmed) as refused:
-        session.require_confirmed(offered, READ_BACK.text, name="Maya Chen", zone=ZONE, heard=[])
+        session.require_confirmed(offered, READ_BACK.text, title=ACTION.title, name="Maya Chen", zone=ZONE, heard=[])
 
     assert refused.value.read_back == READ_BACK.text
+
+
+LONGER = replace(TWO, duration=timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("read_back", "title", "is_agreed"),
+    [
+        (f"That's a Colour on {SPOKEN[TWO]}, for Maya Chen. Is that right?", "Colour", True),
+        (f"So a cut-and-colour on {SPOKEN[TWO]}, for Maya Chen?", "Cut and Colour", True),
+        (f"That's a Haircut on {SPOKEN[TWO]}, for Maya Chen. Is that right?", "Colour", False),
+        (f"That's {SPOKEN[TWO]}, for Maya Chen. Is that right?", "Colour", False),
+    ],
+)
+def test_of_two_things_at_the_same_time_the_one_that_was_read_back_is_confirmed(
+    read_back: str, title: str, is_agreed: bool
+) -> None:
+    colour = replace(ACTION, name=f"Book {title}", title=title)
+    session = a_session(business=replace(CLINIC, actions=(ACTION, colour)))
+    session.offer(ACTION, [TWO])
+    (offered,) = session.offer(colour, [LONGER])
+    heard = (agent(read_back), caller("Yes."))
+
+    with contextlib.nullcontext() if is_agreed else pytest.raises(NotConfirmed):
+        session.require_confirmed(offered, "", title=title, name="Maya Chen", zone=ZONE, heard=heard)
 
 
 def test_a_slot_is_found_by_its_key_however_it_is_written() -> None:

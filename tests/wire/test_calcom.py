@@ -44,9 +44,9 @@ LOST = ["error_500", "drop_before", "drop_after"]
 @pytest.fixture
 async def stand_in() -> AsyncIterator[StandIn]:
     async with serving_calcom() as served:
-        event_type = {"title": EVENT_TYPE.title, "minutes": 30, "requires_email": True}
+        event_types = [{"title": EVENT_TYPE.title, "minutes": 30, "requires_email": True}]
         starts = [slot.start.isoformat() for slot in FREE]
-        await served.order("world", now=NOW.isoformat(), free=starts, event_type=event_type)
+        await served.order("world", now=NOW.isoformat(), free=starts, event_types=event_types)
         yield served
 
 
@@ -110,7 +110,7 @@ async def test_tells_the_zone_of_the_owner_of_the_key(calendar: CalComCalendar) 
 async def test_tells_whether_an_email_is_needed(
     calendar: CalComCalendar, stand_in: StandIn, requires_email: bool
 ) -> None:
-    await stand_in.order("world", event_type={"requires_email": requires_email})
+    await stand_in.order("world", event_types=[{"requires_email": requires_email}])
 
     assert (await calendar.event_type(EVENT_TYPE.id)).requires_email is requires_email
 
@@ -205,9 +205,7 @@ async def test_does_not_find_a_dead_booking(status: str) -> None:
 
 
 async def test_finds_a_booking_of_an_event_type_that_has_grown(calendar: CalComCalendar, stand_in: StandIn) -> None:
-    await stand_in.order(
-        "world", now=NOW.isoformat(), free=[TWO.start.isoformat()], event_type={"minutes": 90, "requires_email": True}
-    )
+    await stand_in.order("world", now=NOW.isoformat(), free=[TWO.start.isoformat()], event_types=[{"minutes": 90}])
     booking = await book(calendar, TWO)
 
     assert booking.slot.duration == timedelta(minutes=90)

@@ -39,9 +39,9 @@ CALL_SID = "CA" + "1" * 32
 )
 async def test_calcom_client_keeps_to_the_contract(attendee: Attendee) -> None:
     async with serving_calcom() as stand_in, ContractProxy(load("calcom"), stand_in.url) as proxy:
-        event_type = {"requires_email": attendee.email is not None}
+        event_types = [{"requires_email": attendee.email is not None}]
         await stand_in.order(
-            "world", now="2026-12-01T09:00:00-05:00", free=[TWO.start.isoformat()], event_type=event_type
+            "world", now="2026-12-01T09:00:00-05:00", free=[TWO.start.isoformat()], event_types=event_types
         )
         calendar = CalComCalendar.connect(proxy.url, api_key=stand_in.credentials.calcom_api_key)
         async with contextlib.aclosing(calendar):

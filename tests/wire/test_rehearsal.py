@@ -14,12 +14,13 @@ import agent.outcome
 import agent.rehearse
 from agent.chat import texts_settled
 from agent.outcome import Outcome, Report, report_on_record
-from agent.rehearsal import Event, Rehearsal, new_folder
+from agent.rehearsal import Event, Rehearsal, Rehearsed, new_folder
 from agent.scenarios import load_scenario
 from agent.stand_ins import RehearsalFailed, StandIns, database_url, running_stand_ins
 from appointments.errors import ConfigError
 from appointments.store.records import OutgoingText
 from appointments.store.store import Store
+from prompts.loader import REHEARSAL_BUSINESS
 from tests.factories import CALLER, a_booking, an_appointment
 from tests.sessions import CLINIC
 
@@ -40,7 +41,7 @@ ENDED = json.dumps({"event": "ended", "by": "agent", "greeting_ms": 100, "voice_
 
 
 def make(folder: Path) -> Rehearsal:
-    return Rehearsal(load_scenario(), folder)
+    return Rehearsal(load_scenario(), folder, Rehearsed.read(REHEARSAL_BUSINESS))
 
 
 async def queue_a_text(folder: Path) -> CallSid:

@@ -235,8 +235,8 @@ async def test_refuses_a_body_that_is_no_json(calcom: StandIn) -> None:
 
 
 async def test_phone_number_alone_is_enough_where_no_email_is_required(calcom: StandIn) -> None:
-    event_type = {"title": "Callback", "minutes": 15, "requires_email": False}
-    await calcom.order("world", now=NOW, free=[TWO], event_type=event_type)
+    event_types = [{"title": "Callback", "minutes": 15, "requires_email": False}]
+    await calcom.order("world", now=NOW, free=[TWO], event_types=event_types)
     attendee = {"name": "Maya Chen", "timeZone": "UTC", "phoneNumber": "+14155550123"}
 
     booking = (await book(calcom, attendee=attendee)).json()["data"]
@@ -465,7 +465,14 @@ async def test_new_world_forgets_the_old_bookings(calcom: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "order", [{"now": "2026-12-01T09:00:00"}, {"zone": "Mars"}, {"free": ["tomorrow"]}, {"freee": []}]
+    "order",
+    [
+        {"now": "2026-12-01T09:00:00"},
+        {"zone": "Mars"},
+        {"free": ["tomorrow"]},
+        {"freee": []},
+        {"event_type": {"minutes": 30}},
+    ],
 )
 async def test_refuses_a_world_it_does_not_understand(calcom: StandIn, order: dict[str, object]) -> None:
     answer = await calcom.http.post("/control/world", json=order)
