@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from agent.bootstrap import open_worker
 from agent.outcome import Outcome, report_on_record
-from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, new_folder
+from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, Rehearsed, new_folder
 from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine, load_scenario
 from agent.stand_ins import running_stand_ins, stop
 from agent.typed import run_typed_call
@@ -20,25 +21,41 @@ from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
-    from agent.settings import Settings
+    from agent.settings import Settings, TalkSettings
     from agent.transcript import Turn
     from appointments.model import CallSid
     from appointments.store.store import Store
 
 UNSETTLED = "a text of this call is not sent yet; a worker that runs will go on trying"
+NOT_FOLLOWED = (
+    "The model is a scripted stand-in here: it says its own words and does not follow the instructions.\n"
+    "With --real-model the language model of your settings follows them."
+)
+NO_MODEL = (
+    "OPENAI_API_KEY is unset, and --real-model takes one. Get it: https://platform.openai.com/api-keys\n"
+    "Or name a server of your own in OPENAI_BASE_URL, one that speaks OpenAI's protocol, and its model in LLM_MODEL."
+)
 
 
-async def chat(settings: Settings, *, caller: str, as_json: bool) -> None:
-    """Hold one typed conversation over stdin and stdout with the services that `settings` name."""
+async def chat(settings: Settings, *, caller: str, as_json: bool, prompt: Path | None, business: Path | None) -> None:
+    """Hold one typed conversation over stdin and stdout with the services that `settings` name.
+
+    Args:
+        prompt: Instructions to use instead of the business's.
+        business: A business file to use instead of the settings'.
+    """
+    if business is not None:
+        settings = settings.model_copy(update={"business_file": business})
     show = show_json if as_json else show_plain
     events: list[Event] = []
 
     def on_turn(turn: Turn) -> None:
         events.append(Event(turn.who, turn.text, turn.at_ms, turn.tool, turn.took_ms))
-        show(_told(turn))
+        show(telling(turn))
 
-    async with open_worker(settings) as worker:
+    async with open_worker(settings, prompt=prompt) as worker:
         call_sid = await run_typed_call(
             worker,
             caller=caller,
@@ -71,14 +88,32 @@ async def _has_open_texts(store: Store, call_sid: CallSid) -> bool:
     return False
 
 
-async def chat_with_stand_ins(name: str | None, *, caller: str, as_json: bool) -> int:
-    """Hold one typed conversation with stand-ins and return the exit status: 1 when a scenario's end was missed."""
+async def chat_with_stand_ins(
+    name: str | None,
+    *,
+    caller: str,
+    as_json: bool,
+    prompt: Path | None,
+    business: Path | None,
+    model: TalkSettings | None = None,
+) -> int:
+    """Hold one typed conversation with stand-ins and return the exit status: 1 when a scenario's end was missed.
+
+    Args:
+        model: Where a real model is; None takes the stand-in.
+    """
+    if model is not None and not model.has_model:
+        raise ConfigError(NO_MODEL)
     show = show_json if as_json else show_plain
-    scenario = load_scenario(name) if name else _ordinary_week(caller)
-    rehearsal = Rehearsal(scenario, new_folder("chat"))
+    scenario = load_scenario(name) if name else ordinary_week(caller)
+    rehearsed = Rehearsed.read(business or scenario.business_file, prompt)
+    if rehearsed.has_own_instructions and model is None:
+        print(NOT_FOLLOWED, file=sys.stderr, flush=True)  # noqa: T201 -- not among the output's lines, which are JSON
+    rehearsal = Rehearsal(scenario, new_folder("chat"), rehearsed)
     async with running_stand_ins() as stand_ins:
         await rehearsal.set_up(stand_ins)
-        process = await chat_process(rehearsal.typed_environment(stand_ins), scenario.caller.number, stdin=None)
+        environment = rehearsal.typed_environment(stand_ins) | (model.environment() if model else {})
+        process = await chat_process(environment, scenario.caller.number, stdin=None, prompt=rehearsed.prompt)
         try:
             await _relay(process, show, on_first=lambda: rehearsal.start_faults(stand_ins))
         finally:
@@ -109,7 +144,8 @@ async def _relay(
             show(told)
 
 
-def _ordinary_week(caller: str) -> Scenario:
+def ordinary_week(caller: str) -> Scenario:
+    """Return the scenario of a call that nobody wrote: the system's time, an ordinary week, and no faults."""
     if valid_caller(caller) is None:
         raise ConfigError("--caller is no phone number; write it as in +14155550123")
     return Scenario(
@@ -120,7 +156,8 @@ def _ordinary_week(caller: str) -> Scenario:
     )
 
 
-def _told(turn: Turn) -> dict[str, Any]:
+def telling(turn: Turn) -> dict[str, Any]:
+    """Return what a turn is told as, one JSON object."""
     if turn.who == "tool":
         return {"tool": turn.tool, "state": "finished", "status": turn.text, "took_ms": turn.took_ms}
     return {turn.who: turn.text}

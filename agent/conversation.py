@@ -20,16 +20,16 @@ from pipecat.workers.runner import WorkerRunner
 
 from agent import phrases
 from agent.watchdog import DeadAirWatchdog
-from tools.booking import book_appointment, find_slots
-from tools.call import end_call
 from tools.registry import register
 from tools.session import BookingSession, Utterance
+from tools.toolbox import all_tools
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pipecat.frames.frames import Frame
     from pipecat.processors.frame_processor import FrameProcessor
+    from pipecat.processors.frameworks.rtvi import RTVIProcessor
     from pipecat.services.openai.llm import OpenAILLMService
 
     from agent.instructions import Instructions
@@ -87,11 +87,7 @@ class Conversation:
         self._greeting = instructions.greeting
         self._transcript = transcript
         self._before_stop = before_stop
-        tools = [
-            find_slots(session),
-            *(book_appointment(session, action, event_types[action.name]) for action in session.actions),
-            end_call(session),
-        ]
+        tools = all_tools(session, event_types)
         self.context = LLMContext(tools=[tool.schema() for tool in tools])
         register(llm, tools, heard_in=self.heard, on_start=on_tool, on_end=transcript.add_tool)
         pair = LLMContextAggregatorPair(self.context, user_params=user_params)
@@ -101,6 +97,8 @@ class Conversation:
         self.started = asyncio.Event()
         self.outcome = "caller_hung_up"
         self._nudges = 0
+        self._awaited = 1
+        """How many must still be ready before the greeting: the pipeline, and the caller's page if there is one."""
         self._is_stopped = False
         self._worker: PipelineWorker | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -122,18 +120,33 @@ class Conversation:
                 utterances.append(Utterance(is_agent, text))
         return utterances
 
-    async def run(self, processors: Sequence[FrameProcessor], *, params: PipelineParams, max_secs: float) -> None:
-        """Run the pipeline of `processors` until the conversation has ended."""
+    async def run(
+        self,
+        processors: Sequence[FrameProcessor],
+        *,
+        params: PipelineParams,
+        max_secs: float,
+        rtvi: RTVIProcessor | None = None,
+    ) -> None:
+        """Run the pipeline of `processors` until the conversation has ended.
+
+        Args:
+            rtvi: Shows the conversation to the caller's page, which is greeted when it says that it is ready.
+        """
         worker = PipelineWorker(
             Pipeline(list(processors)),
             params=params,
-            enable_rtvi=False,
+            enable_rtvi=rtvi is not None,
+            rtvi_processor=rtvi,
             enable_turn_tracking=False,
             idle_timeout_secs=None,
             conversation_id=self.session.call_sid,
         )
         self._worker = worker
-        worker.add_event_handler("on_pipeline_started", self._on_started)
+        worker.add_event_handler("on_pipeline_started", self._on_ready)
+        if rtvi is not None:
+            self._awaited += 1
+            rtvi.add_event_handler("on_client_ready", self._on_ready)
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
         await runner.add_workers(worker)
         watchers = [asyncio.create_task(self._watch_goodbye()), asyncio.create_task(self._watch_length(max_secs))]
@@ -161,6 +174,12 @@ class Conversation:
         message: Any = {"role": "user", "content": text}
         self.watchdog.expect_answer()
         await self.queue(LLMMessagesAppendFrame([message], run_llm=True))
+
+    def typed(self, text: str) -> None:
+        """Note what the caller typed between what they say; it is on its way to the model."""
+        self._nudges = 0
+        self._transcript.add("caller", text)
+        self.watchdog.expect_answer()
 
     async def answered(self) -> None:
         """Wait until the agent has said all it has to say."""
@@ -209,7 +228,12 @@ class Conversation:
             finally:
                 await self._worker.cancel(reason=self.outcome)
 
-    async def _on_started(self, *_: Any) -> None:
+    async def _on_ready(self, *_: Any) -> None:
+        self._awaited -= 1
+        if self._awaited == 0:
+            await self._greet()
+
+    async def _greet(self) -> None:
         if not await self.say(self._greeting):
             # Nothing can be said at all: what follows the stream tells the caller.
             await self.end("", outcome="crashed")

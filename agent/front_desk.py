@@ -13,7 +13,7 @@ from agent.business import load_business, load_sms_template
 from agent.instructions import check_tool_names, load_prompt_set, render_instructions
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError
 from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, SMS_TEMPLATES, sms_template_path
-from tools.booking import tool_name
+from tools.booking import tool_names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -63,7 +63,7 @@ def read_front_desk(settings: Settings, prompt: Path | None = None) -> FrontDesk
     if countries := tuple(settings.sms_countries.replace(",", " ").split()):
         business = replace(business, sms_countries=countries)
     prompts = load_prompt_set(prompt or business.prompt or FRONT_DESK)
-    check_tool_names(prompts.prompt, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
+    check_tool_names(prompts.prompt, tool_names(business.actions))
     return FrontDesk(
         business=business,
         prompts=prompts,

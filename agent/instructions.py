@@ -6,6 +6,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from appointments.errors import ConfigError
@@ -13,7 +14,7 @@ from prompts.loader import FRONT_DESK, Prompt, fill, load_booking_script, load_p
 from prompts.reading import FileProblem, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import date, datetime
     from pathlib import Path
 
@@ -34,16 +35,48 @@ _PLATFORMS = {
 _SNAKE_CASE = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 
 
+class Source(StrEnum):
+    """Whose words a part of the system prompt is made of."""
+
+    AUTHOR = "author"
+    """The instructions file."""
+    SCRIPT = "script"
+    """The shipped booking script."""
+    BUSINESS = "business"
+    """The business file."""
+    CALL = "call"
+    """Nobody: it is made anew for each call."""
+    LIBRARY = "pipecat"
+    """The Pipecat library, which adds to the prompt on its way to the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the system prompt with its line ends.
+
+    `line` is where it stands in the file of its source, placeholders unfilled; None when it is no line of a file.
+    """
+
+    source: Source
+    text: str
+    line: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """What one call's agent says first, follows and sounds like. `model` is "" when the settings' model is meant."""
+    """What one call's agent follows, says first and sounds like. `model` is "" when the settings' model is meant."""
 
-    system: str
+    parts: tuple[Part, ...]
     greeting: str
     voice: str
     language: str
     model: str
     temperature: float
+
+    @property
+    def system(self) -> str:
+        """The system prompt: its parts, one after the other."""
+        return "".join(part.text for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +125,35 @@ def render_instructions(
         "business": business.name,
         "recording_notice": RECORDING_NOTICE if is_recorded else "",
     }
-    scripts = [
-        fill(prompts.booking_script, {"business": business.name, "action": action.name, "title": action.title})
-        for action in business.actions
-        if action.default_instructions
-    ]
     parts = [
-        fill(prompts.prompt.text, values),
-        *scripts,
-        _facts(business),
-        _calendar_table(business, now.astimezone(business.zone).date()),
-        f"Caller's number: {caller or 'unknown'}",
+        *_of_file(Source.AUTHOR, prompts.prompt.text, values, first_line=prompts.prompt.text_line),
+        *(part for action in business.actions for part in _script(prompts.booking_script, action, business)),
+        Part(Source.BUSINESS, f"{_facts(business)}\n\n"),
+        Part(Source.CALL, f"{_calendar_table(business, now.astimezone(business.zone).date())}\n\n"),
+        Part(Source.CALL, f"Caller's number: {caller or 'unknown'}"),
     ]
     return Instructions(
-        system="\n\n".join(parts),
+        parts=tuple(parts),
         greeting=_greeting(head.greeting, values),
         voice=head.voice,
         language=head.language,
         model=head.model,
         temperature=head.temperature,
     )
+
+
+def _of_file(source: Source, text: str, values: Mapping[str, str], *, first_line: int) -> Iterator[Part]:
+    """Yield the lines of a text with their placeholders filled, and an empty line after the last."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=first_line):
+        is_last = number == first_line + len(lines) - 1
+        yield Part(source, fill(line, values) + ("\n\n" if is_last else "\n"), number)
+
+
+def _script(script: str, action: Action, business: Business) -> Iterator[Part]:
+    if action.default_instructions:
+        values = {"business": business.name, "action": action.name, "title": action.title}
+        yield from _of_file(Source.SCRIPT, script, values, first_line=1)
 
 
 def _greeting(template: str, values: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ import ipaddress
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -17,9 +17,15 @@ from appointments.contact import known_country
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
     from appointments.ports import Clock
+
+OPENAI_URL = "https://api.openai.com/v1"
+NO_KEY = "none"
+"""What a server of one's own is shown: it may want no key, but the client does."""
 
 _TWILIO_KEYS = "Twilio Console → Account → API keys & tokens"
 _OPENAI_KEYS = "https://platform.openai.com/api-keys"
@@ -36,7 +42,10 @@ _WHERE = {
 }
 """Where the value of a setting comes from."""
 
+Some = TypeVar("Some", bound="AuthorSettings")
+
 _UpperCase = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _UpperCase]
 
 
 class Settings(BaseSettings):
@@ -59,7 +68,7 @@ class Settings(BaseSettings):
     twilio_api_key_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
     twilio_api_base_url: str = "https://api.twilio.com"
     openai_api_key: SecretStr
-    openai_base_url: str = "https://api.openai.com/v1"
+    openai_base_url: str = OPENAI_URL
     calcom_api_key: SecretStr
     calcom_base_url: str = "https://api.cal.com"
     calcom_event_type_id: str = Field(default="", pattern="^[0-9]*$")
@@ -75,7 +84,7 @@ class Settings(BaseSettings):
     llm_model: str = "gpt-4.1"
     stt_model: str = "gpt-4o-transcribe"
     tts_model: str = "gpt-4o-mini-tts"
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _UpperCase] = "INFO"
+    log_level: LogLevel = "INFO"
     log_format: Literal["json", "console"] = "json"
     log_pii: bool = False
 
@@ -83,7 +92,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_reachable_and_private(cls, url: str) -> str:
         _check_url(url)
-        if url.startswith("http://") and not _is_loopback(url):
+        if url.startswith("http://") and not is_loopback(url):
             raise ValueError("must start with https:// unless it is loopback: Twilio would talk to it in the clear")
         return url.rstrip("/")
 
@@ -124,7 +133,7 @@ class Settings(BaseSettings):
     @field_validator("clock_start")
     @classmethod
     def _is_for_rehearsals(cls, start: datetime | None, info: ValidationInfo) -> datetime | None:
-        if start is not None and not _is_loopback(info.data.get("public_base_url", "http://127.0.0.1")):
+        if start is not None and not is_loopback(info.data.get("public_base_url", "http://127.0.0.1")):
             raise ValueError("is for rehearsals: leave it empty unless PUBLIC_BASE_URL is loopback")
         return start
 
@@ -147,27 +156,107 @@ class Settings(BaseSettings):
         return lambda: start + timedelta(seconds=time.monotonic() - began)
 
     @classmethod
-    def read(cls, env_file: Path | None) -> Self:
-        """Return the settings of the environment, and below it of `env_file`."""
-        # Every value comes from the environment, which the type of the constructor cannot say.
-        return cls(_env_file=env_file)  # type: ignore[call-arg]
+    def read(cls, env_file: Path | None, given: Mapping[str, object]) -> Self:
+        """Return the settings that are `given`, below them of the environment, and below it of `env_file`."""
+        # The other values come from the environment, which the type of the constructor cannot say.
+        return cls(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
 
 
-def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+def load_settings(env_file: Path | None = Path(".env"), *, given: Mapping[str, object] | None = None) -> Settings:
     """Return the settings, or raise a `ConfigError` naming all that is wrong and where to get it, never a value.
 
     Args:
         env_file: None reads the process's environment only.
+        given: Fields that are settled, whatever the environment says.
     """
     problems = _misspelt(env_file) if env_file is not None else []
     try:
-        settings = Settings.read(env_file)
+        settings = Settings.read(env_file, given or {})
     except ValidationError as error:
         # The error holds the values: it must not be chained to ours.
         problems += [_explain(details) for details in error.errors(include_input=False, include_context=False)]
     if problems:
         raise ConfigError("\n".join(problems))
     return settings
+
+
+class AuthorSettings(BaseSettings):
+    """The settings that decide what the agent is told: who writes that may have no keys at all."""
+
+    model_config = Settings.model_config
+
+    business_file: Path | None = None
+    calcom_event_type_id: str = Field(default="", pattern="^[0-9]*$")
+    llm_model: str = Settings.model_fields["llm_model"].default
+
+    @classmethod
+    def read(cls, env_file: Path | None) -> Self:
+        """Return the settings of the environment, and below it of `env_file`."""
+        return cls(_env_file=env_file)  # type: ignore[call-arg]  # as above
+
+
+class TalkSettings(AuthorSettings):
+    """The settings that decide whether and how a developer can talk to the agent: the stand-ins may do the rest."""
+
+    openai_api_key: SecretStr = SecretStr("")
+    openai_base_url: str = OPENAI_URL
+    log_level: LogLevel = "ERROR"
+    """Quieter than a worker's: what is said in the call must not drown."""
+    log_pii: bool = False
+
+    @property
+    def has_own_server(self) -> bool:
+        """Whether speech and model are had from somewhere else than OpenAI, which takes no one without a key."""
+        return self.openai_base_url.rstrip("/") != OPENAI_URL
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is somebody to ask."""
+        return bool(self.openai_api_key.get_secret_value()) or self.has_own_server
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of another process that is to use the same model."""
+        return {
+            "OPENAI_API_KEY": self.openai_api_key.get_secret_value() or NO_KEY,
+            "OPENAI_BASE_URL": self.openai_base_url,
+            "LLM_MODEL": self.llm_model,
+        }
+
+
+def author_settings(env_file: Path | None) -> AuthorSettings:
+    """Return what a writer of instructions needs of the settings; the others may be missing or wrong.
+
+    Args:
+        env_file: None reads the process's environment only.
+    """
+    return _read_some(AuthorSettings, env_file)
+
+
+def talk_settings(env_file: Path | None) -> TalkSettings:
+    """Return what talking to the agent needs of the settings; the others may be missing or wrong.
+
+    Args:
+        env_file: None reads the process's environment only.
+    """
+    return _read_some(TalkSettings, env_file)
+
+
+def _read_some(wanted: type[Some], env_file: Path | None) -> Some:
+    names = {name.upper() for name in wanted.model_fields}
+    misspelt = _misspelt(env_file) if env_file is not None else []
+    problems = [problem for problem in misspelt if problem.rpartition(" ")[2].rstrip("?") in names]
+    try:
+        settings = wanted.read(env_file)
+    except ValidationError as error:
+        problems += [_explain(details) for details in error.errors(include_input=False, include_context=False)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings
+
+
+def business_file_setting(env_file: Path | None) -> Path | None:
+    """Return BUSINESS_FILE, None when it is unset; the other settings may be missing or wrong."""
+    return author_settings(env_file).business_file
 
 
 def _misspelt(env_file: Path) -> list[str]:
@@ -216,7 +305,8 @@ def _check_url(url: str) -> None:
         raise ValueError("must be a plain URL, without user, ? or #")
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether what `url` names is on this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

@@ -13,6 +13,7 @@ from simulator.script import Line, Script
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from agent.outcome import Outcome
     from agent.scenarios import Scenario
@@ -32,11 +33,17 @@ class _Hearing:
 
 
 async def chat_process(
-    environment: Mapping[str, str], caller: str, *, stdin: int | None, log: IO[bytes] | None = None
+    environment: Mapping[str, str],
+    caller: str,
+    *,
+    stdin: int | None,
+    log: IO[bytes] | None = None,
+    prompt: Path | None = None,
 ) -> asyncio.subprocess.Process:
     """Start a typed worker in `environment`; without `log` what goes wrong is shown to the user."""
+    followed = ("--prompt", str(prompt)) if prompt else ()
     return await asyncio.create_subprocess_exec(
-        *slotline("chat", "--real", "--json", "--no-env-file", "--caller", caller),
+        *slotline("chat", "--real", "--json", "--no-env-file", "--caller", caller, *followed),
         env={**environment, "LOG_LEVEL": "INFO" if log else "ERROR", "LOG_FORMAT": "json" if log else "console"},
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,

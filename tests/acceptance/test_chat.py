@@ -7,16 +7,28 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from agent.stand_ins import stop
+import pytest
+
+from agent.stand_ins import kept_environment, stop
+from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS
+from simulator.world import run_app
 from tests.acceptance_commands import run
+from tests.worker import Answer, ScriptedModel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 BOOKS = ["Hi, I'd like to book an appointment.", "The first one.", "Maya Chen", "Yes, go ahead.", "No, thank you."]
 ANSWER_SECS = 60
+SALON = REHEARSAL_BUSINESS.with_name("salon.toml")
+INSTRUCTIONS = """\
+---
+name: Robin
+voice: sage
+greeting: "{business}, Robin's automated assistant. Shall I help?"
+---
+You are {agent}. Call `find_slots`, read back what was picked, and call `end_call` in the end.
+"""
 
 
 def test_a_script_books_by_chat(tmp_path: Path) -> None:
@@ -35,6 +47,33 @@ def test_a_script_books_by_chat(tmp_path: Path) -> None:
     assert result["appointment"]["start"] == "2026-12-02T10:00:00-05:00"
     assert (result["booked"], len(result["sms"])) == (True, 1)
     assert [turn["text"] for turn in result["turns"] if turn["who"] == "caller"] == BOOKS
+
+
+async def test_a_real_model_needs_nothing_but_its_key(tmp_path: Path) -> None:
+    model = ScriptedModel([Answer("I follow what Robin is told.")])
+    runner, url = await run_app(model.app(), 0)
+    (tmp_path / ".env").write_text(f"OPENAI_API_KEY=sk-mine\nOPENAI_BASE_URL={url}/v1\nLLM_MODEL=gpt-mine\n")
+    (tmp_path / "desk.md").write_text(INSTRUCTIONS)
+    options = ("--json", "--real-model", "--prompt", "desk.md")
+    finished = await asyncio.to_thread(
+        run, "chat", *options, folder=tmp_path, typed=["Hello."], environment=kept_environment()
+    )
+    await runner.cleanup()
+
+    assert (finished.status, finished.err) == (0, ""), finished
+    assert {"agent": "I follow what Robin is told."} in finished.objects
+    assert model.requests[0]["model"] == "gpt-mine"
+    assert "You are Robin." in str(model.requests[0]["messages"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(["--real-model"], "OPENAI_API_KEY is unset"), (["--real", "--real-model"], "leave out")]
+)
+def test_a_real_model_that_is_not_to_be_had_is_told(tmp_path: Path, options: list[str], said: str) -> None:
+    finished = run("chat", *options, folder=tmp_path, environment=kept_environment())
+
+    assert (finished.status, finished.out) == (2, "")
+    assert said in finished.err
 
 
 def test_the_end_of_input_hangs_up(tmp_path: Path) -> None:
@@ -58,6 +97,80 @@ def test_a_person_sees_the_conversation_and_the_booking(tmp_path: Path) -> None:
     assert finished.status == 0, finished
     assert finished.out.startswith("agent> Thanks for calling")
     assert "Booked: 2026-12-02T10:00:00-05:00 for Maya Chen. Texts: 1." in finished.out
+
+
+def test_instructions_of_ones_own_are_tried_at_once(tmp_path: Path) -> None:
+    (tmp_path / "robin.md").write_text(INSTRUCTIONS)
+    finished = run(
+        "chat", "--json", "--prompt", "robin.md", "--scenario", "books_the_first_offer", folder=tmp_path, typed=BOOKS
+    )
+
+    assert finished.status == 0, finished
+    assert finished.objects[0] == {"agent": "Harbor Street Clinic, Robin's automated assistant. Shall I help?"}
+    assert finished.objects[-1]["result"]["booked"] is True
+    assert finished.err.count("does not follow the instructions") == 1
+    assert "--real" in finished.err
+
+
+def test_another_business_has_its_own_instructions_and_things_to_book(tmp_path: Path) -> None:
+    typed = ["I'd like to come in.", "A colour.", "The first one.", "Maya Chen", "Yes.", "Bye."]
+    finished = run("chat", "--json", "--business", str(SALON), folder=tmp_path, typed=typed)
+    said = [line["agent"] for line in finished.objects if "agent" in line]
+
+    assert finished.status == 0, finished
+    assert said[0].startswith("Hello, this is Willow Corner Hair")
+    assert said[1] == "Would you like a Haircut, a Colour or a Consultation?"
+    assert {line["tool"] for line in finished.objects if "tool" in line} == {"find_slots", "book_colour", "end_call"}
+    assert "see you on" in finished.objects[-1]["result"]["sms"][0]["body"]
+    assert "does not follow the instructions" in finished.err
+
+
+def test_the_business_of_the_option_goes_before_the_scenarios(tmp_path: Path) -> None:
+    finished = run(
+        "chat", "--json", "--scenario", "plumber_emergency", "--business", str(SALON), folder=tmp_path, typed=[]
+    )
+
+    assert finished.objects[0]["agent"].startswith("Hello, this is Willow Corner Hair")
+
+
+def test_a_business_with_another_number_texts_from_it(tmp_path: Path) -> None:
+    text = REHEARSAL_BUSINESS.read_text(encoding="utf-8").replace('"+14155550100" ', '"+14155550177" ', 1)
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    finished = run("chat", "--json", "--business", "mine.toml", folder=tmp_path, typed=BOOKS)
+
+    assert finished.status == 0, finished
+    assert len(finished.objects[-1]["result"]["sms"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--prompt", "nowhere.md"), "nowhere.md:1: there is no such file"),
+        (("--prompt", "wrong.md"), "wrong.md:2: name is missing"),
+        (("--prompt", "unknown.md"), "unknown.md:6: book_haircut is no tool; there are book_30_minute_consultation"),
+        (("--business", "nowhere.toml"), "nowhere.toml:1: there is no such file"),
+        (("--prompt", str(FRONT_DESK), "--business", "wrong.toml"), "wrong.toml:1: nmae is an unknown key"),
+        (("--business", "lost.toml"), "lost.toml:1: prompt: there is no file"),
+    ],
+)
+@pytest.mark.parametrize("mode", [(), ("--json",)])
+def test_a_bad_file_is_told_before_anything_starts(
+    tmp_path: Path, mode: tuple[str, ...], options: tuple[str, ...], told: str
+) -> None:
+    files = {
+        "wrong.md": INSTRUCTIONS.replace("name: Robin\n", ""),
+        "unknown.md": INSTRUCTIONS.replace("find_slots", "book_haircut"),
+        "wrong.toml": 'nmae = "Mine"\n',
+        "lost.toml": 'prompt = "gone.md"\n' + REHEARSAL_BUSINESS.read_text(encoding="utf-8"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    finished = run("chat", *mode, *options, folder=tmp_path, typed=BOOKS)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert told in finished.err
+    assert "Traceback" not in finished.err
+    assert {path.name for path in tmp_path.iterdir()} == set(files)
 
 
 async def test_each_line_is_answered_before_the_next_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

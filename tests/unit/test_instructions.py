@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.business import load_business
-from agent.instructions import Instructions, check_tool_names, load_prompt_set, render_instructions
+from agent.instructions import Instructions, Source, check_tool_names, load_prompt_set, render_instructions
 from appointments.errors import ConfigError
 from appointments.model import Business, OpeningHours, PhoneNumber
-from prompts.loader import REHEARSAL_BUSINESS
+from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, REHEARSAL_BUSINESS
 
 PROMPTS = load_prompt_set()
 BUSINESS = load_business(REHEARSAL_BUSINESS)
@@ -132,6 +132,50 @@ def test_what_changes_from_call_to_call_comes_last() -> None:
     one, other = render().system, render_instructions(PROMPTS, BUSINESS, caller=None, now=NOW).system
 
     assert one.splitlines()[:-1] == other.splitlines()[:-1]
+
+
+def test_one_empty_line_is_between_what_different_sources_say() -> None:
+    system = render().system
+
+    assert "\n\n# Book 30-Minute Consultation\n" in system
+    assert "\n\n# Facts\n" in system
+    assert "\n\n# Calendar\n" in system
+    assert "\n\n\n" not in system
+    assert system.endswith("\n\nCaller's number: +14155550123")
+
+
+def test_each_part_knows_its_source() -> None:
+    texts = {source: "".join(part.text for part in render().parts if part.source is source) for source in Source}
+
+    assert texts[Source.AUTHOR].startswith("# Who you are\nYou are the front desk of Harbor Street Clinic.")
+    assert texts[Source.SCRIPT].startswith("# Book 30-Minute Consultation\n")
+    assert texts[Source.BUSINESS].startswith("# Facts\nBusiness: Harbor Street Clinic\n")
+    assert texts[Source.CALL].startswith("# Calendar\nTue 2026-12-01 (today)")
+    assert texts[Source.CALL].endswith("Caller's number: +14155550123")
+
+
+@pytest.mark.parametrize(("source", "path"), [(Source.AUTHOR, FRONT_DESK), (Source.SCRIPT, BOOKING_SCRIPT)])
+def test_each_line_of_a_file_knows_its_number(source: Source, path: Path) -> None:
+    written = path.read_text(encoding="utf-8").splitlines()
+    parts = {part.line: part.text.rstrip("\n") for part in render().parts if part.source is source}
+
+    unfilled = {number: line for number, line in enumerate(written, start=1) if number in parts and "{" not in line}
+    assert max(number for number in parts if number) == len(written)
+    assert len(unfilled) > 4
+    assert {number: parts[number] for number in unfilled} == unfilled
+
+
+def test_a_value_of_several_lines_shifts_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "desk.md"
+    path.write_text("---\nname: x\nvoice: x\ngreeting: x\n---\nYou are of {business}.\nLast.\n")
+
+    instructions = render_instructions(
+        load_prompt_set(path), replace(BUSINESS, name="Two\nlines"), caller=CALLER, now=NOW
+    )
+
+    first, last, *_ = instructions.parts
+    assert (first.line, first.text) == (6, "You are of Two\nlines.\n")
+    assert (last.line, last.text) == (7, "Last.\n\n")
 
 
 def test_shipped_prompt_names_only_tools_there_are() -> None:

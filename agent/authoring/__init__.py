@@ -1,0 +1,1 @@
+"""What writers of instructions run: `slotline prompts check` and `slotline prompts show`."""

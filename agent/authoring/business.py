@@ -1,0 +1,276 @@
+"""A business file and the message templates as a check reads them: all that is wrong, and what holds all the same."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from agent.authoring.rules import Finding
+from agent.business import BusinessFile, business_of, business_problems
+from agent.toml_lines import parse_toml
+from appointments.contact import country_of
+from appointments.errors import ConfigError
+from appointments.messages import MOST_SEGMENTS, check_length, check_template, render_sms, segments
+from appointments.model import Slot
+from prompts.loader import REHEARSAL_BUSINESS, SMS_TEMPLATES, sms_template_path
+from prompts.reading import FileProblem, explained, nearest_line, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from appointments.model import Action, Business
+    from prompts.reading import LineOf, Problem
+
+SHIPPED = ("rehearsal.toml", "plumber.toml", "salon.toml")
+"""The examples among the shipped business files: their numbers and addresses are made up on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessReading:
+    """A business file as far as it can be read.
+
+    `wrong` are the top-level keys that are not to be trusted in `business`, which is None when nothing can be used.
+    """
+
+    path: Path
+    findings: tuple[Finding, ...]
+    business: Business | None = None
+    wrong: frozenset[str] = frozenset()
+    line_of: LineOf = lambda _: None
+    about_line: int = 1
+
+    def line(self, *loc: int | str) -> int:
+        return nearest_line(loc, self.line_of)
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.path.name in SHIPPED and self.path.resolve().parent == REHEARSAL_BUSINESS.parent.resolve()
+
+
+def read_business(path: Path, *, event_type_id: str) -> BusinessReading:
+    """Return what can be read of the business file `path`, and all for which a worker refuses it."""
+    try:
+        text = read_text(path)
+        data, line_of = parse_toml(text, path)
+    except FileProblem as problem:
+        return BusinessReading(path, tuple(_findings(problem.problems, path, "unreadable")))
+    findings: list[Finding] = []
+    wrong: frozenset[str] = frozenset()
+    try:
+        file = BusinessFile.model_validate(data)
+    except ValidationError as error:
+        findings += _findings(explained(error, BusinessFile, line_of), path, "business-file")
+        wrong = frozenset(_untrusted(details["loc"], details["type"]) for details in error.errors())
+        mended = _mended(data, error)
+        if mended is None:
+            return BusinessReading(path, tuple(findings), line_of=line_of)
+        file = mended
+    problems = business_problems(file, path, line_of, event_type_id)
+    findings += [found for found in _findings(problems, path, "business-file") if found not in findings]
+    try:
+        business = business_of(file, path, event_type_id)
+    except ConfigError:  # a shipped template is wrong, which is found where it stands
+        return BusinessReading(path, tuple(findings), line_of=line_of)
+    about_line = _about_line(text, business.about, nearest_line(("about",), line_of))
+    return BusinessReading(path, tuple(findings), business, wrong, line_of, about_line)
+
+
+def check_business(reading: BusinessReading, now: datetime) -> Iterator[Finding]:
+    """Find what a worker accepts and an owner will regret."""
+    business = reading.business
+    if business is None:
+        return
+    if "hours" not in reading.wrong:
+        yield from _check_hours(reading, business)
+    yield from _check_reach(reading, business)
+    if "actions" not in reading.wrong:  # else they are not where they stand in the file
+        for index, action in enumerate(business.actions):
+            yield from _check_action(reading, business, action, index, now)
+
+
+def check_texts() -> Iterator[Finding]:
+    """Find what is wrong with the shipped message templates."""
+    for name in SMS_TEMPLATES:
+        yield from check_text(sms_template_path(name))
+
+
+def check_text(path: Path) -> Iterator[Finding]:
+    """Find what is wrong with a message template in a file of its own."""
+    try:
+        template = read_text(path)
+    except FileProblem as problem:
+        yield from _findings(problem.problems, path, "unreadable")
+        return
+    for line, what in _template_problems(template):
+        yield Finding(path, line, "text-template", what, "docs/reference/instructions.md tells what a text may hold")
+
+
+def text_segments(business: Business) -> dict[str, int]:
+    """Return how many segments each action's confirmation is billed as, with values of ordinary length."""
+    return {action.title: _segments(business, action) for action in business.actions if action.sms_confirmation}
+
+
+def _template_problems(template: str) -> Iterator[tuple[int, str]]:
+    is_known = True
+    for number, line in enumerate(template.splitlines(), start=1):
+        try:
+            check_template(line)
+        except ConfigError as error:
+            is_known = False
+            yield number, str(error)
+    if is_known:
+        try:
+            check_length(template.strip())
+        except ConfigError as error:
+            yield 1, str(error)
+
+
+def _findings(problems: Iterable[Problem], path: Path, rule: str) -> Iterator[Finding]:
+    for problem in problems:
+        yield Finding(path, problem.line, rule, problem.text, _better(problem.text))
+
+
+def _better(problem: str) -> str:
+    if found := re.search(r"did you mean (\S+)\?$", problem):
+        return f"write {found[1]}"
+    if found := re.match(r"(\S+) is missing", problem):
+        return f"add {found[1].rpartition('.')[2]} = …, as in prompts/business/rehearsal.toml"
+    if "is not TOML" in problem:
+        return 'texts stand in quotes, and a day\'s hours in brackets: monday = ["09:00-17:00"]'
+    if "there is no" in problem:
+        return "write the path as seen from the folder of the business file"
+    return "docs/reference/business.md tells what each key takes"
+
+
+_STAND_INS: dict[str, Any] = {"name": "the business", "number": "+14155550100", "zone": "UTC", "hours": {}}
+"""What stands for a required key that is wrong, so that the rest can be checked."""
+
+
+def _untrusted(loc: tuple[int | str, ...], kind: str) -> str:
+    """Return the top-level key that a mistake makes useless, "" when the rest of an action still holds."""
+    return "" if loc[0] == "actions" and not _costs_action(loc, kind) else str(loc[0])
+
+
+def _costs_action(loc: tuple[int | str, ...], kind: str) -> bool:
+    """Claim that an action is no action without what is wrong at `loc`."""
+    return kind == "missing" or (len(loc) < 3 and kind != "value_error") or loc[-1] == "title"
+
+
+def _mended(data: dict[str, object], error: ValidationError) -> BusinessFile | None:
+    """Return the business file without what is wrong with it, None when too little is left."""
+    left: Any = copy.deepcopy(data)
+    for details in error.errors():
+        _drop(left, details["loc"], details["type"])
+    left = {**_STAND_INS, **left}
+    actions = left.get("actions")
+    if isinstance(actions, list):
+        left["actions"] = [action for action in actions if action is not None]
+    try:
+        return BusinessFile.model_validate(left)
+    except ValidationError:
+        return None
+
+
+def _drop(left: Any, loc: tuple[int | str, ...], kind: str) -> None:
+    """Take the value at `loc` out, and the whole action when it cannot do without."""
+    if loc[0] == "actions" and len(loc) > 1:
+        actions, index = left["actions"], loc[1]
+        if actions[index] is None or _costs_action(loc, kind):
+            actions[index] = None
+            return
+        # In person without an address is wrong about two keys; either may go.
+        left, loc = actions[index], loc[2:] or ("platform",)
+    while len(loc) > 1 and isinstance(left.get(loc[0]), dict):
+        left, loc = left[loc[0]], loc[1:]
+    left.pop(loc[0], None)
+
+
+def _about_line(text: str, about: str, line: int) -> int:
+    """Return the line on which the words of `about` begin: a long text starts below its key."""
+    first = about.splitlines()[0] if about else ""
+    lines = text.splitlines()
+    return next((number for number in (line, line + 1) if first in "".join(lines[number - 1 : number])), line)
+
+
+def _check_hours(reading: BusinessReading, business: Business) -> Iterator[Finding]:
+    if not business.hours:
+        what = "there are no opening hours: every day counts as closed, and two o'clock as any of both"
+        yield Finding(reading.path, reading.line("hours"), "no-hours", what, 'write monday = ["09:00-17:00"] and so on')
+    for hours in business.hours:
+        if time(0) < hours.opens and hours.closes <= time(7):
+            day = _DAYS[hours.weekday]
+            said = f"{hours.opens:%H:%M}-{hours.closes:%H:%M}"
+            later = f"{hours.opens.hour + 12:02}:{hours.opens:%M}-{hours.closes.hour + 12:02}:{hours.closes:%M}"
+            what = f'{day} "{said}" is in the night: hours are written from 00:00 to 23:59'
+            yield Finding(
+                reading.path, reading.line("hours", day), "night-hours", what, f'write "{later}" for the afternoon'
+            )
+
+
+def _check_reach(reading: BusinessReading, business: Business) -> Iterator[Finding]:
+    """Check the numbers, and whether texts go to the business's own country."""
+    for key in ("number", "sms_from", "fallback_number"):
+        number = getattr(business, key)
+        if number and key not in reading.wrong and not reading.is_shipped and _FICTIONAL.fullmatch(number):
+            what = f"{key} {number} is reserved for fiction and tests: it can never ring"
+            better = "write a number of your own"
+            yield Finding(reading.path, reading.line(key), "fictional-number", what, better)
+    if business.fallback_number and business.fallback_number == business.number:
+        what = "fallback_number is the number itself: a call that fails is sent back to where it failed"
+        yield Finding(
+            reading.path, reading.line("fallback_number"), "fallback-loop", what, "write a number that a person answers"
+        )
+    country = "" if {"number", "sms_countries"} & reading.wrong else country_of(business.number)
+    if country and country not in business.sms_countries:
+        what = (
+            f"sms_countries leaves out {country}, where the number {business.number} is: callers from there get no text"
+        )
+        better = f"write sms_countries = {[country, *business.sms_countries]!r}".replace("'", '"')
+        yield Finding(reading.path, reading.line("sms_countries"), "sms-countries", what, better)
+
+
+def _check_action(
+    reading: BusinessReading, business: Business, action: Action, index: int, now: datetime
+) -> Iterator[Finding]:
+    path = reading.path
+    domain = action.fallback_email.rpartition("@")[2]
+    if domain and not reading.is_shipped and _EXAMPLE_DOMAIN.search(domain):
+        line = reading.line("actions", index, "fallback_email")
+        what = f"fallback_email is at {domain}, which nobody owns: Cal.com's e-mails about bookings are lost"
+        yield Finding(path, line, "example-email", what, "use a domain of yours, or leave it out to ask the caller")
+    start, today = action.offer.start_date, now.astimezone(business.zone).date()
+    if start is not None and start < today:
+        line = reading.line("actions", index, "offer", "start_date")
+        yield Finding(path, line, "past-start-date", f"start_date {start} is past and does nothing", "leave it out")
+    count = _segments(business, action)
+    if action.sms_confirmation and count > MOST_SEGMENTS:
+        line = reading.line("actions", index, "sms_template")
+        what = f'the text for "{action.title}" has {count} segments with this name and address, each billed as a text'
+        yield Finding(path, line, "long-sms", what, "shorten the template; the name and the link take most")
+
+
+def _segments(business: Business, action: Action) -> int:
+    body = render_sms(
+        action.sms_template,
+        slot=Slot(datetime(2026, 9, 30, 22, tzinfo=UTC), timedelta(minutes=30)),
+        zone=action.zone,
+        duration=timedelta(minutes=30),
+        link="" if action.platform in ("phone", "in_person") else "https://app.cal.com/video/603fc8f7e15f7d7b32cc0c",
+        location=action.address,
+        name="Maya Chen",
+        business=business.name,
+    )
+    return segments(body)
+
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# 555-0100 to 555-0199 are kept for fiction: https://nationalnanpa.com/number_resource_info/555_numbers.html
+# +1500555…: Twilio's magic numbers: https://www.twilio.com/docs/iam/test-credentials
+_FICTIONAL = re.compile(r"\+1\d{3}55501\d\d|\+1500555\d{4}")
+_EXAMPLE_DOMAIN = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost)$", re.IGNORECASE)

@@ -1,0 +1,119 @@
+"""Which language models can hold a call, and which cannot, are weak at tools or will be gone soon."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING
+
+from agent.authoring.rules import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prompts.loader import PromptSource
+
+WARM = 0.7
+"""Up to here a temperature does no harm to tool calls."""
+BETTER_MODELS = "gpt-4.1 or gpt-4.1-mini"
+
+
+def check_model(source: PromptSource, llm_model: str, today: date) -> Iterator[Finding]:
+    """Find a model that cannot do the work, and a temperature that it refuses or that makes it careless.
+
+    Args:
+        llm_model: LLM_MODEL, which is used when the head names no model.
+    """
+    named = _named(source)
+    line = (source.line_of(("model",)) if named else None) or 1
+    name = f'model "{named}"' if named else f'LLM_MODEL "{llm_model}"'
+    model = _bare(named or llm_model)
+    if judged := _judged(model, today):
+        rule, what = judged
+        yield Finding(source.path, line, rule, f"{name} {what}", f"use {BETTER_MODELS}")
+    if source.head is not None:
+        yield from _temperature(source, source.head.temperature, model, name)
+
+
+def retirement(source: PromptSource, llm_model: str, today: date) -> str:
+    """Return a note on a model that OpenAI is going to shut down, "" when none is known."""
+    model = _named(source) or llm_model
+    for day, pattern in _RETIRED:
+        if today < day and pattern.fullmatch(_bare(model)):
+            return f"OpenAI shuts {model} down on {day:%Y-%m-%d}: {RETIREMENTS}"
+    return ""
+
+
+def model_of(source: PromptSource | None, llm_model: str) -> str:
+    """Return the model that calls will use."""
+    return (_named(source) if source else "") or llm_model
+
+
+def _named(source: PromptSource) -> str:
+    return source.head.model if source.head else str(source.values.get("model") or "")
+
+
+def _bare(model: str) -> str:
+    """Return ``gpt-4.1`` for ``openai/GPT-4.1``."""
+    return model.casefold().rpartition("/")[2]
+
+
+def _judged(model: str, today: date) -> tuple[str, str] | None:
+    if _NO_CHAT.search(model):
+        return "no-chat-model", "answers no chat completions with tools, so no call would get an answer"
+    if _REASONS_FIRST.fullmatch(model):
+        return "no-chat-model", "takes tools in chat completions only when told not to reason, which slotline does not"
+    for pattern, why in _WEAK:
+        if pattern.fullmatch(model):
+            return "weak-model", f"is weak at calling tools: {why}"
+    for day, pattern in _RETIRED:
+        if day <= today and pattern.fullmatch(model):
+            return "retired-model", f"was shut down by OpenAI on {day:%Y-%m-%d}"
+    return None
+
+
+def _temperature(source: PromptSource, temperature: float, model: str, name: str) -> Iterator[Finding]:
+    line = source.line_of(("temperature",)) or 1
+    if _ONE_TEMPERATURE.fullmatch(model):
+        if temperature != 1:
+            what = f"{name} accepts no temperature but 1 and refuses every request with {temperature:g}"
+            yield Finding(source.path, line, "no-temperature", what, f"use {BETTER_MODELS}, or write temperature: 1")
+    elif temperature > WARM:
+        what = f"temperature {temperature:g} makes the agent inventive: it calls tools less reliably"
+        yield Finding(source.path, line, "high-temperature", what, f"write 0.3, and no more than {WARM:g}")
+
+
+_DATED = r"(?:-20\d\d-\d\d-\d\d|-\d{4})?"
+_NO_CHAT = re.compile(
+    r"^(?:whisper|tts|dall-e|text-|omni-moderation|davinci|babbage|sora|gpt-image)"
+    r"|transcribe|-tts\b|realtime|-instruct\b|-search-preview|-search-api|deep-research|computer-use"
+    # They reject the parameter `tools`:
+    # https://community.openai.com/t/developer-role-not-accepted-for-o1-o1-mini-o3-mini/1110750/7
+    r"|^o1-(?:mini|preview)|^chatgpt-4o"
+)
+# "Function tools with reasoning_effort are not supported […] in /v1/chat/completions":
+# https://github.com/itzcrazykns/vane/issues/1173, and for GPT-6 https://docs.oxen.ai/inference-api/reference/models/gpt-6-luna
+_REASONS_FIRST = re.compile(r"gpt-5\.6(?:-\w+)*|gpt-6(?:\.\d)?(?:-\w+)*")
+_WEAK = (
+    # 22.5 % of the airline tasks at the first try, gpt-4o 42 %: https://github.com/sierra-research/tau-bench
+    (re.compile(rf"gpt-4o-mini{_DATED}"), "it solves about half as many whole tasks as gpt-4o"),
+    # tau2-bench, telecom, by its maker: 12.1 %:
+    # https://github.com/jakemanger/whatmodel/blob/main/pages/model/gpt-4-1-nano-2025-04-14.md
+    (re.compile(rf"gpt-4\.1-nano{_DATED}"), "it solves one in eight of the tasks that take several steps"),
+    # Less capable than gpt-4o-mini by its maker's own word: https://developers.openai.com/api/docs/models/gpt-3.5-turbo
+    (re.compile(r"gpt-3\.5-turbo.*"), "even its maker calls gpt-4o-mini the better one"),
+    # "Great for summarization and classification": https://developers.openai.com/api/docs/models/gpt-5-nano
+    (re.compile(rf"gpt-5(?:\.\d)?-nano{_DATED}"), "it is made for sorting and summing up texts"),
+)
+"""Each: the models, and why. What counts is whole tasks solved, because a call is one."""
+RETIREMENTS = "https://developers.openai.com/api/docs/deprecations"
+_RETIRED = (
+    (date(2026, 10, 23), re.compile(rf"gpt-4|gpt-4-(?:\d{{4}}|1106-preview)|gpt-4-turbo{_DATED}|gpt-4o-2024-05-13")),
+    (date(2026, 10, 23), re.compile(rf"(?:o1|o1-pro|o3-mini|o4-mini|gpt-4\.1-nano){_DATED}|gpt-3\.5-turbo{_DATED}")),
+    (date(2026, 12, 11), re.compile(rf"(?:gpt-5|gpt-5-mini|gpt-5-nano|gpt-5-pro|o3|o3-pro){_DATED}")),
+    (date(2027, 1, 14), re.compile(rf"(?:gpt-4o|gpt-4o-mini|gpt-4\.1|gpt-4\.1-mini){_DATED}")),
+    (date(2027, 4, 1), re.compile(rf"gpt-5\.1{_DATED}")),
+)
+"""When OpenAI shuts models down, as its page of deprecations said in October 2026."""
+# "Only the default (1) value is supported": https://github.com/guardrails-ai/guardrails/issues/1353
+_ONE_TEMPERATURE = re.compile(rf"gpt-5(?:-mini|-nano|-pro)?{_DATED}|o[134](?:-mini|-pro)?{_DATED}")

@@ -1,0 +1,202 @@
+"""All that a check looks at: which files, in which order, by which rules, and what came of it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.authoring.abilities import check_abilities
+from agent.authoring.business import check_business, check_texts, read_business, text_segments
+from agent.authoring.conduct import check_conduct, check_never_say
+from agent.authoring.facts import check_address, check_dates, check_name, check_numbers, check_zone
+from agent.authoring.flow import check_flow
+from agent.authoring.head import check_form, check_greeting, check_voice, greeting
+from agent.authoring.hours import check_hours
+from agent.authoring.length import ABOUT_BUDGET, Tokens, check_length, count
+from agent.authoring.model import check_model, model_of, retirement
+from agent.authoring.names import check_actions, check_placeholders, check_tool_names, check_unmentioned
+from agent.authoring.prices import check_prices
+from agent.authoring.rules import Finding, Severity
+from agent.authoring.speech import check_about, check_spoken, check_wish_for_many, check_wish_for_markup
+from agent.authoring.text import passages
+from agent.authoring.tokens import NOT_COUNTED, count_tokens
+from agent.stand_ins import event_type_setting
+from appointments.errors import ConfigError
+from prompts.loader import (
+    BOOKING_SCRIPT,
+    FRONT_DESK,
+    PROMPT_PLACEHOLDERS,
+    REHEARSAL_BUSINESS,
+    SCRIPT_PLACEHOLDERS,
+    read_prompt,
+)
+from prompts.reading import FileProblem, read_text
+from tools.booking import tool_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from agent.authoring.business import BusinessReading
+    from agent.authoring.text import Passage
+    from agent.settings import AuthorSettings
+    from prompts.loader import PromptSource
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a check found, and the numbers it has to tell when all is well."""
+
+    findings: tuple[Finding, ...]
+    instructions: Path
+    business: Path
+    model: str
+    tokens: Tokens
+    segments: dict[str, int]
+    notes: tuple[str, ...]
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+def review(file: Path | None, business: Path | None, settings: AuthorSettings, now: datetime) -> Review:
+    """Check the files that calls would go by, unless others are named.
+
+    Raises:
+        ConfigError: a file that was named is not there.
+    """
+    path, why = _business_file(business, settings)
+    event_type_id = settings.calcom_event_type_id
+    if path != settings.business_file:
+        # The setting is for another business, and only completes this one.
+        event_type_id = event_type_setting(path, event_type_id)
+    reading = read_business(path, event_type_id=event_type_id)
+    prompt = _prompt_file(file, reading)
+    source, unreadable = _read(prompt)
+    script = _script()
+    tokens = Tokens()
+    findings = [*unreadable, *reading.findings, *check_business(reading, now), *check_texts()]
+    if source is not None:
+        tokens = count(source, reading.business, script, now)
+        findings += [*_check_prompt(source, reading, settings, now), *check_length(source, tokens)]
+    findings += _check_rest(reading, script)
+    notes = [why, retirement(source, settings.llm_model, now.date()) if source else ""]
+    notes.append("" if reading.business else "what depends on the business file was not checked: it cannot be read")
+    notes.append(NOT_COUNTED if source and tokens.text is None else "")
+    return Review(
+        findings=tuple(sorted(set(findings))),
+        instructions=prompt,
+        business=path,
+        model=model_of(source, settings.llm_model),
+        tokens=tokens,
+        segments=text_segments(reading.business) if reading.business else {},
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def _business_file(named: Path | None, settings: AuthorSettings) -> tuple[Path, str]:
+    """Return the business file to check, and a note when nobody chose it."""
+    if named is not None:
+        return _existing(named, ""), ""
+    if settings.business_file is not None:
+        return _existing(settings.business_file, "BUSINESS_FILE names a file that is not there: "), ""
+    return REHEARSAL_BUSINESS, "BUSINESS_FILE is unset: checked with the business of the rehearsal"
+
+
+def _prompt_file(named: Path | None, reading: BusinessReading) -> Path:
+    if named is not None:
+        return _existing(named, "")
+    chosen = reading.business.prompt if reading.business else None
+    return chosen if chosen is not None and chosen.is_file() else FRONT_DESK
+
+
+def _existing(path: Path, lead: str) -> Path:
+    if path.is_file():
+        return path
+    others = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, others, n=1)
+    hint = f"; did you mean {path.with_name(close[0])}?" if close else ""
+    raise ConfigError(f"{lead}there is no file {path}{hint}")
+
+
+def _read(path: Path) -> tuple[PromptSource | None, list[Finding]]:
+    try:
+        return read_prompt(path), []
+    except FileProblem as problem:
+        better = "save it as UTF-8 text that you may read"
+        return None, [Finding(path, each.line, "unreadable", each.text, better) for each in problem.problems]
+
+
+def _script() -> str:
+    try:
+        return read_text(BOOKING_SCRIPT).strip()
+    except FileProblem as problem:
+        raise ConfigError(str(problem)) from problem
+
+
+def _check_prompt(
+    source: PromptSource, reading: BusinessReading, settings: AuthorSettings, now: datetime
+) -> Iterator[Finding]:
+    """Check the author's file."""
+    path, business = source.path, reading.business
+    yield from check_form(source)
+    yield from check_greeting(source)
+    yield from check_voice(source)
+    yield from check_model(source, settings.llm_model, now.date())
+    yield from check_placeholders(source.greeting, PROMPT_PLACEHOLDERS, path, source.greeting_line)
+    yield from check_placeholders(source.text, PROMPT_PLACEHOLDERS, path, source.text_line)
+    text = passages(source.text, path, source.text_line, agent=source.head.name if source.head else "")
+    for passage in (greeting(source), *text):
+        yield from _check_passage(passage, reading)
+    yield from check_never_say(text)
+    if business is not None and "actions" not in reading.wrong:
+        yield from check_flow(source, business.actions)
+        lines = [reading.line("actions", index) for index in range(len(business.actions))]
+        yield from check_unmentioned(source.text, business.actions, reading.path, lines)
+
+
+def _check_rest(reading: BusinessReading, script: str) -> Iterator[Finding]:
+    """Check the booking script where it is used, and what the business file says in words."""
+    business = reading.business
+    if business is None:
+        return
+    if any(action.default_instructions for action in business.actions):
+        yield from check_placeholders(script, SCRIPT_PLACEHOLDERS, BOOKING_SCRIPT, 1)
+        for passage in passages(script, BOOKING_SCRIPT):
+            yield from _check_passage(passage, reading)
+    for passage in passages(business.about, reading.path, reading.about_line):
+        yield from check_about(passage)
+        if "hours" not in reading.wrong:
+            yield from check_hours(passage, business.hours)
+        if "number" not in reading.wrong:
+            yield from check_numbers(passage, business, is_about=True)
+    if (tokens := count_tokens(business.about)) is not None and tokens > ABOUT_BUDGET:
+        what = f"about has {tokens} tokens, {ABOUT_BUDGET} are the budget: the model reads it again in every turn"
+        better = "keep what callers really ask"
+        yield Finding(reading.path, reading.about_line, "long-about", what, better)
+
+
+def _check_passage(passage: Passage, reading: BusinessReading) -> Iterator[Finding]:
+    """Check a part of what the agent is told, by all rules that look at words."""
+    yield from check_spoken(passage)
+    yield from check_wish_for_markup(passage)
+    yield from check_wish_for_many(passage)
+    yield from check_conduct(passage)
+    business = reading.business
+    actions = business.actions if business else ()
+    yield from check_abilities(passage, sends_email=any(not action.fallback_email for action in actions))
+    yield from check_dates(passage, business.about if business else "")
+    if business is None:
+        return
+    if "actions" not in reading.wrong:
+        yield from check_tool_names(passage, tool_names(actions))
+        yield from check_actions(passage, actions)
+    yield from check_prices(passage, business.about)
+    yield from check_address(passage, business)
+    checks = {"hours": check_hours(passage, business.hours), "number": check_numbers(passage, business)}
+    checks |= {"zone": check_zone(passage, business), "name": check_name(passage, business)}
+    for key, found in checks.items():
+        if key not in reading.wrong:
+            yield from found
