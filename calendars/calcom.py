@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
@@ -61,6 +63,33 @@ def _or(empty: type[dict[str, Any]] | type[list[Any]] | type[str]) -> BeforeVali
     return BeforeValidator(lambda value: empty() if value is None else value)
 
 
+class Obstacle(StrEnum):
+    """Why no phone call can book an event type once and for good."""
+
+    MANAGED = "it is the parent of a managed event type"
+    PRICE = "it has a price, and Cal.com gives callers no way to pay"
+    # Of these Cal.com would book a repeated request twice.
+    SEATS = "it has seats"
+    RECURRENCE = "it recurs"
+    VERIFICATION = "it has callers verify their e-mail with a code"
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypeDetails:
+    """What an event type says that matters for booking by phone.
+
+    `required_fields` are the questions, by slug, that must be answered beside the name and the e-mail.
+    `locations` are the kinds of place it can happen at, Cal.com's default first: "phone", "address", "zoom" …
+    """
+
+    event_type: EventType
+    obstacles: tuple[Obstacle, ...] = ()
+    needs_confirmation: bool = False
+    lacks_hosts: bool = False
+    required_fields: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+
+
 class _Me(BaseModel):
     zone: Annotated[str, Field(alias="timeZone", min_length=1)]
 
@@ -74,6 +103,7 @@ class _Field(BaseModel):
     slug: Annotated[str, _or(str)] = ""
     type: Annotated[str, _or(str)] = ""
     required: bool | None = False
+    hidden: bool | None = False
 
 
 class _EventType(BaseModel):
@@ -84,22 +114,50 @@ class _EventType(BaseModel):
     seats: dict[str, Any] | None = None
     recurrence: dict[str, Any] | None = None
     requires_code: Annotated[bool | None, Field(alias="requiresBookerEmailVerification")] = False
+    scheduling: Annotated[Any, Field(alias="schedulingType")] = None
 
     @property
     def requires_email(self) -> bool:
         return any(field.required and "email" in (field.slug, field.type) for field in self.fields)
 
     @property
-    def obstacle(self) -> str:
-        """Why no phone call can book it once and for good, "" when one can."""
-        obstacles = {
-            "it has a price, and Cal.com gives callers no way to pay": bool(self.price),
-            # Of these Cal.com would book a repeated request twice.
-            "it has seats": bool(self.seats and "seatsPerTimeSlot" in self.seats),
-            "it recurs": bool(self.recurrence and not self.recurrence.get("disabled")),
-            "it has callers verify their e-mail with a code": bool(self.requires_code),
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        applies = {
+            Obstacle.MANAGED: self.scheduling == "managed",
+            Obstacle.PRICE: self.price,
+            Obstacle.SEATS: self.seats and "seatsPerTimeSlot" in self.seats,
+            Obstacle.RECURRENCE: self.recurrence and not self.recurrence.get("disabled"),
+            Obstacle.VERIFICATION: self.requires_code,
         }
-        return ", and ".join(text for text, applies in obstacles.items() if applies)
+        return tuple(obstacle for obstacle, is_there in applies.items() if is_there)
+
+    def named(self, event_type_id: EventTypeId) -> EventType:
+        return EventType(event_type_id, self.title, timedelta(minutes=self.length), self.requires_email)
+
+
+class _EventTypeDetails(_EventType):
+    """What booking does without, and so must not fail for: each of these may have any shape."""
+
+    confirmation: Annotated[Any, Field(alias="confirmationPolicy")] = None
+    hosts: Any = None
+    has_all_members: Annotated[Any, Field(alias="assignAllTeamMembers")] = None
+    places: Annotated[Any, Field(alias="locations")] = None
+
+    def details(self, event_type_id: EventTypeId) -> EventTypeDetails:
+        policy = self.confirmation if isinstance(self.confirmation, dict) else {}
+        is_team = self.scheduling in ("roundRobin", "collective")
+        return EventTypeDetails(
+            event_type=self.named(event_type_id),
+            obstacles=self.obstacles,
+            needs_confirmation=bool(policy.get("type")) and not policy.get("disabled"),
+            lacks_hosts=is_team and self.hosts == [] and not self.has_all_members,
+            required_fields=tuple(
+                field.slug or field.type
+                for field in self.fields
+                if field.required and not field.hidden and not {field.slug, field.type} & {"name", "email"}
+            ),
+            locations=tuple(filter(None, map(_kind_of_place, self.places if isinstance(self.places, list) else []))),
+        )
 
 
 class _Host(BaseModel):
@@ -153,12 +211,26 @@ class CalComCalendar:
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
         path = f"/v2/event-types/{_number(event_type_id)}"
         found = _parse(_EventType, await self._get(path, {}, EVENT_TYPES, event_type_id))
-        if found.obstacle:
+        if found.obstacles:
             raise CalendarRejected(
-                f"Cal.com's event type {event_type_id}, {found.title!r}, cannot be booked by phone: {found.obstacle}. "
-                f"Change it at Cal.com, or choose another: {EVENT_TYPE_HELP}"
+                f"Cal.com's event type {event_type_id}, {found.title!r}, cannot be booked by phone: "
+                f"{', and '.join(found.obstacles)}. Change it at Cal.com, or choose another: {EVENT_TYPE_HELP}"
             )
-        return EventType(event_type_id, found.title, timedelta(minutes=found.length), found.requires_email)
+        return found.named(event_type_id)
+
+    async def describe(self, event_type_id: EventTypeId) -> EventTypeDetails:
+        """Return all that matters for booking by phone, also of an event type that cannot be booked."""
+        path = f"/v2/event-types/{_number(event_type_id)}"
+        found = _parse(_EventTypeDetails, await self._get(path, {}, EVENT_TYPES, event_type_id))
+        return found.details(event_type_id)
+
+    async def understands_us(self) -> bool:
+        """Tell whether the server knows our version of bookings; one that does not answers in an older shape."""
+        try:
+            body = await self._client.get("/v2/bookings", params={"take": "1"}, headers=BOOKINGS)
+        except Refusal as refusal:
+            raise _rejected(refusal) from None
+        return isinstance(body, dict) and "pagination" in body
 
     async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
         if end <= start:
@@ -245,6 +317,13 @@ def _rejected(refusal: Refusal, event_type_id: str = "") -> CalendarRejected:
         return CalendarRejected(f"Cal.com knows no event type {event_type_id} {said}. {EVENT_TYPE_HELP}")
     about = f" about event type {event_type_id}" if event_type_id else ""
     return CalendarRejected(f"Cal.com refused a request{about} {said}")
+
+
+def _kind_of_place(place: object) -> str:
+    if not isinstance(place, dict):
+        return ""
+    kind = place.get("integration") if place.get("type") == "integration" else place.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _number(event_type_id: EventTypeId) -> str:

@@ -1,0 +1,123 @@
+"""Whether Cal.com takes the key, has the event types, and has anything free in them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from agent.doctor.event_types import judge_event_type
+from agent.doctor.findings import Check, Finding, State, failed, ok, skipped, warning
+from agent.doctor.services import REQUEST_SECS, host_of, reach_help
+from agent.doctor.zones import judge_zones
+from appointments.errors import CalendarRejected, CalendarUnavailable
+from calendars.calcom import ADDRESS_HELP, EVENT_TYPE_HELP, KEY_HELP, CalComCalendar
+from calendars.client import RateLimited
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from agent.doctor.installation import Installation
+    from agent.settings import Settings
+    from appointments.model import Action, Business
+
+LOOK_AHEAD = timedelta(days=14)
+_CHECKS = (Check.CALCOM_VERSION, Check.EVENT_TYPE, Check.FREE_SLOTS, Check.ZONES)
+_STATUS = "https://status.cal.com"
+
+
+async def check_calcom(installation: Installation) -> list[Finding]:
+    if why := installation.lacks("calcom_api_key", "calcom_base_url"):
+        return [skipped(check, why) for check in (Check.CALCOM_KEY, *_CHECKS)]
+    settings = installation.settings
+    assert settings is not None
+    calendar = CalComCalendar.connect(
+        settings.calcom_base_url,
+        api_key=settings.calcom_api_key.get_secret_value(),
+        timeout_secs=REQUEST_SECS,
+        pauses_secs=(),
+    )
+    async with aclosing(calendar):
+        try:
+            owner_zone = await calendar.me()
+        except (CalendarRejected, CalendarUnavailable) as error:
+            why = "not asked: see calcom_key"
+            return [_trouble(Check.CALCOM_KEY, error, settings), *(skipped(check, why) for check in _CHECKS)]
+        seen = f"CALCOM_API_KEY is accepted by {host_of(settings.calcom_base_url)}; its owner is in {owner_zone}"
+        return [ok(Check.CALCOM_KEY, seen), *await _ask_all(installation, calendar, owner_zone)]
+
+
+async def _ask_all(installation: Installation, calendar: CalComCalendar, owner_zone: str) -> list[Finding]:
+    settings, business = installation.settings, installation.business
+    assert settings is not None
+    if why := installation.lacks("calcom_event_type_id", business=True):
+        return [*await _version(calendar, settings), *(skipped(check, why) for check in _CHECKS[1:])]
+    assert business is not None
+    actions = (_action(action, business, calendar, settings, owner_zone) for action in business.actions)
+    found = await asyncio.gather(_version(calendar, settings), *actions)
+    return [finding for findings in found for finding in findings]
+
+
+async def _version(calendar: CalComCalendar, settings: Settings) -> list[Finding]:
+    try:
+        if await calendar.understands_us():
+            return [ok(Check.CALCOM_VERSION, "the server knows the version of the API that slotline speaks")]
+    except (CalendarRejected, CalendarUnavailable) as error:
+        return [_trouble(Check.CALCOM_VERSION, error, settings)]
+    seen = f"{host_of(settings.calcom_base_url)} answers in an older shape than slotline understands"
+    fix = "Update your own Cal.com, or use the hosted one: unset CALCOM_BASE_URL."
+    return [failed(Check.CALCOM_VERSION, seen, fix)]
+
+
+async def _action(
+    action: Action, business: Business, calendar: CalComCalendar, settings: Settings, owner_zone: str
+) -> list[Finding]:
+    now = settings.clock(business.zone)()
+    details, (free, first) = await asyncio.gather(
+        _details(action, calendar, settings), _free_slots(action, calendar, settings, now)
+    )
+    zones = judge_zones(action, business, owner_zone, at=first or now, is_slot=first is not None)
+    if any(finding.state is State.FAILED for finding in details) and free.state is State.FAILED:
+        free = skipped(Check.FREE_SLOTS, f"{action.name}: the event type must be put right first")
+    return [*details, free, zones]
+
+
+async def _details(action: Action, calendar: CalComCalendar, settings: Settings) -> list[Finding]:
+    try:
+        return judge_event_type(action, await calendar.describe(action.event_type_id))
+    except (CalendarRejected, CalendarUnavailable) as error:
+        return [_trouble(Check.EVENT_TYPE, error, settings, action.name)]
+
+
+async def _free_slots(
+    action: Action, calendar: CalComCalendar, settings: Settings, now: datetime
+) -> tuple[Finding, datetime | None]:
+    """Return the finding and when the first free slot is, None when there is none."""
+    try:
+        slots = await calendar.free_slots(action.event_type_id, start=now, end=now + LOOK_AHEAD)
+    except (CalendarRejected, CalendarUnavailable) as error:
+        return _trouble(Check.FREE_SLOTS, error, settings, action.name), None
+    if slots:
+        return ok(Check.FREE_SLOTS, f"{action.name}: {len(slots)} in the next {LOOK_AHEAD.days} days"), slots[0].start
+    seen = f"{action.name}: none in the next {LOOK_AHEAD.days} days, so callers are told that all is taken"
+    fix = (
+        "See at Cal.com whether the event type has a schedule with hours in it (Availability), whether its limits "
+        "leave room (Limits), and whether a connected calendar is full."
+    )
+    return warning(Check.FREE_SLOTS, seen, fix), None
+
+
+def _trouble(
+    check: Check, error: CalendarRejected | CalendarUnavailable, settings: Settings, action: str = ""
+) -> Finding:
+    """Split what the calendar's error says into what was seen and the way out that ends it."""
+    seen = f"{action}: {error}" if action else str(error)
+    if isinstance(error, RateLimited):
+        return warning(check, seen, "Run this again in a minute; a worker that shares the key is limited too.")
+    if isinstance(error, CalendarUnavailable):
+        return failed(check, seen, reach_help(settings.calcom_base_url, "CALCOM_BASE_URL", _STATUS))
+    for way_out in (KEY_HELP, ADDRESS_HELP, EVENT_TYPE_HELP):
+        if seen.endswith(way_out):
+            return failed(check, seen.removesuffix(way_out).strip(), way_out)
+    return failed(check, seen, EVENT_TYPE_HELP if action else ADDRESS_HELP)

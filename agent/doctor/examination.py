@@ -1,0 +1,36 @@
+"""One examination: the files first, then every service at the same time, told in the order of the report."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from agent.doctor.calcom_account import check_calcom
+from agent.doctor.clock import check_clock
+from agent.doctor.installation import look_at_installation
+from agent.doctor.openai_account import check_openai
+from agent.doctor.record import check_database
+from agent.doctor.twilio_account import check_twilio
+from agent.doctor.webhook import check_webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent.doctor.findings import Finding
+
+CHECKS = (check_database, check_clock, check_openai, check_calcom, check_twilio, check_webhook)
+
+
+async def examine(env_file: Path | None, tell: Callable[[Finding], None]) -> None:
+    """Look at everything a worker needs, and `tell` each finding as soon as those before it are known.
+
+    Nothing is changed: no call begins, no text goes out, the database is not migrated.
+    """
+    installation, findings = await asyncio.to_thread(look_at_installation, env_file)
+    for finding in findings:
+        tell(finding)
+    async with asyncio.TaskGroup() as group:
+        for checking in [group.create_task(check(installation)) for check in CHECKS]:
+            for finding in await checking:
+                tell(finding)

@@ -1,0 +1,105 @@
+"""A proxy on loopback between the outside and a worker that can be misconfigured as proxies are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Change = Callable[[str], str]
+"""What becomes of the head of a request; an answer of the proxy's own begins with ``HTTP/``."""
+
+
+def passes(head: str) -> str:
+    """Pass everything on, each request over a connection of its own."""
+    if re.search(r"(?im)^upgrade:", head):
+        return head
+    return _without(head, "connection").replace("\r\n", "\r\nConnection: close\r\n", 1)
+
+
+def drops_websockets(head: str) -> str:
+    """Pass an upgrade on as if it were an ordinary request."""
+    return passes(_without(head, "upgrade", "connection"))
+
+
+def takes_off_twilio(head: str) -> str:
+    """Pass ``/twilio/status`` on as ``/status``."""
+    return passes(head.replace(" /twilio/", " /", 1))
+
+
+def loses_signature(head: str) -> str:
+    return passes(_without(head, "x-twilio-signature"))
+
+
+def loses_signature_of_upgrades(head: str) -> str:
+    return loses_signature(head) if re.search(r"(?im)^upgrade:", head) else passes(head)
+
+
+def answers(status: int, body: str = "", **headers: str) -> Change:
+    """Answer everything without asking the worker."""
+    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    answer = f"HTTP/1.1 {status} Told\r\n{named}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    return lambda _head: answer
+
+
+def hides_health(head: str) -> str:
+    """Pass on what Twilio needs and nothing else."""
+    return passes(head) if " /twilio/" in head else answers(404)(head)
+
+
+@dataclass(slots=True)
+class ShakyProxy:
+    """The proxy; `backend` is the port of the worker, 0 while there is none."""
+
+    url: str = ""
+    backend: int = 0
+    change: Change = passes
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[ShakyProxy]:
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            head = self.change((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+            if head.startswith("HTTP/"):
+                await _send(writer, head.encode("latin-1"))
+                return
+            behind = await asyncio.open_connection("127.0.0.1", self.backend)
+            await _send(behind[1], head.encode("latin-1"))
+            await asyncio.gather(_pass(reader, behind[1]), _pass(behind[0], writer))
+
+
+def _without(head: str, *names: str) -> str:
+    return re.sub(rf"(?im)^({'|'.join(names)}):.*\r\n", "", head)
+
+
+async def _send(writer: asyncio.StreamWriter, some: bytes) -> None:
+    writer.write(some)
+    await writer.drain()
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while some := await reader.read(1 << 16):
+            await _send(writer, some)
+    writer.close()

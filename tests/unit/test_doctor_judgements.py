@@ -1,0 +1,310 @@
+"""What the doctor makes of what it has seen: event types, zones, clocks, numbers and models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.doctor.clock import judge as judge_clock
+from agent.doctor.event_types import judge_event_type
+from agent.doctor.findings import Check, Finding, State
+from agent.doctor.numbers import judge_calls, judge_texts
+from agent.doctor.openai_account import judge_model
+from agent.doctor.zones import judge_zones
+from appointments.model import PhoneNumber
+from calendars.calcom import EventTypeDetails, Obstacle
+from telephony.numbers import IncomingNumber, Webhook
+from telephony.urls import PublicUrls
+from tests.factories import ACTION, EVENT_TYPE
+from tests.sessions import CLINIC
+
+VIDEO = replace(ACTION, platform="cal_video")
+PLAIN = EventTypeDetails(EVENT_TYPE, locations=("cal-video",))
+WINTER = datetime(2026, 12, 3, 19, tzinfo=UTC)
+URLS = PublicUrls("https://phone.example.com")
+
+
+def states(findings: list[Finding]) -> list[str]:
+    return [f"{finding.check.value} {finding.state.value}" for finding in findings]
+
+
+def test_a_plain_event_type_is_fine() -> None:
+    (finding,) = judge_event_type(VIDEO, PLAIN)
+
+    assert finding.state is State.OK
+    assert finding.seen == "Book 30-Minute Consultation: event type 101, '30-Minute Consultation', 30 min"
+
+
+@pytest.mark.parametrize("obstacle", list(Obstacle))
+def test_an_obstacle_is_a_failure_with_its_own_way_out(obstacle: Obstacle) -> None:
+    (finding,) = judge_event_type(VIDEO, replace(PLAIN, obstacles=(obstacle,)))
+
+    assert finding.state is State.FAILED
+    assert obstacle in finding.seen
+    assert finding.fix
+
+
+def test_every_obstacle_is_told() -> None:
+    findings = judge_event_type(VIDEO, replace(PLAIN, obstacles=tuple(Obstacle)))
+
+    assert len({finding.fix for finding in findings}) == len(Obstacle)
+
+
+DOUBTFUL: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "no hosts": ({"lacks_hosts": True}, "failed", "no hosts", "Assignment"),
+    "its own questions": (
+        {"required_fields": ("insurance", "location", "attendeePhoneNumber")},
+        "failed",
+        "it demands insurance, which",
+        "Booking questions",
+    ),
+    "confirmation": ({"needs_confirmation": True}, "warning", "a person will check", "Requires confirmation"),
+    "an e-mail": (
+        {"event_type": replace(EVENT_TYPE, requires_email=True)},
+        "warning",
+        "has to spell one",
+        "fallback_email",
+    ),
+    "another place": ({"locations": ("zoom", "phone")}, "warning", "first location is zoom", 'platform = "zoom"'),
+    "a visit": ({"locations": ("address",)}, "warning", "first location is address", 'platform = "in_person"'),
+}
+
+
+@pytest.mark.parametrize("what", DOUBTFUL)
+def test_what_stands_between_a_caller_and_a_booking_is_told(what: str) -> None:
+    changes, state, seen, fix = DOUBTFUL[what]
+    (finding,) = judge_event_type(VIDEO, replace(PLAIN, **changes))
+
+    assert finding.state.value == state
+    assert seen in finding.seen
+    assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"required_fields": ("attendeePhoneNumber",)},
+        {"locations": ("link",)},
+        {"locations": ()},
+        {"locations": ("organizersDefaultApp",)},
+    ],
+)
+def test_what_a_caller_can_do_is_not_told(changes: dict[str, Any]) -> None:
+    (finding,) = judge_event_type(VIDEO, replace(PLAIN, **changes))
+
+    assert finding.state is State.OK
+
+
+def test_an_e_mail_and_a_phone_number_at_once_keep_withheld_callers_out() -> None:
+    details = replace(
+        PLAIN, event_type=replace(EVENT_TYPE, requires_email=True), required_fields=("attendeePhoneNumber",)
+    )
+    (finding,) = judge_event_type(replace(VIDEO, fallback_email="caller{digits}@example.com"), details)
+
+    assert finding.state is State.WARNING
+    assert "callers who withhold theirs cannot book" in finding.seen
+
+
+def test_zones_that_agree_are_shown_with_the_slot_in_each() -> None:
+    finding = judge_zones(ACTION, CLINIC, "America/Detroit", at=WINTER, is_slot=True)
+
+    assert finding.state is State.OK
+    assert finding.seen == (
+        "Book 30-Minute Consultation: the first free slot is Thu 2026-12-03 14:00 (America/New_York) for the business, "
+        "Thu 2026-12-03 14:00 (America/New_York) in what callers hear, "
+        "Thu 2026-12-03 14:00 (America/Detroit) at Cal.com"
+    )
+
+
+def test_another_zone_at_calcom_is_why_times_are_off() -> None:
+    finding = judge_zones(ACTION, CLINIC, "America/Los_Angeles", at=WINTER, is_slot=True)
+
+    assert finding.state is State.WARNING
+    assert "14:00 (America/New_York) in what callers hear" in finding.seen
+    assert "11:00 (America/Los_Angeles) at Cal.com" in finding.seen
+    assert "times look off" in finding.fix
+    assert 'zone = "America/Los_Angeles"' in finding.fix
+
+
+def test_another_zone_of_an_action_is_told_once() -> None:
+    action = replace(ACTION, zone=ZoneInfo("Europe/Berlin"))
+    finding = judge_zones(action, CLINIC, "America/New_York", at=WINTER, is_slot=False)
+
+    assert finding.state is State.WARNING
+    assert "now is Thu 2026-12-03 14:00 (America/New_York)" in finding.seen
+    assert "Fri" not in finding.seen
+    assert "take `zone` out of the action" in finding.fix
+    assert "Set Europe/Berlin at Cal.com" not in finding.fix
+
+
+def test_zones_that_differ_in_summer_only_differ() -> None:
+    finding = judge_zones(ACTION, CLINIC, "America/Panama", at=WINTER, is_slot=True)
+
+    assert finding.state is State.WARNING
+
+
+def test_a_zone_nobody_knows_is_told() -> None:
+    finding = judge_zones(ACTION, CLINIC, "Atlantis/Center", at=WINTER, is_slot=True)
+
+    assert finding.state is State.WARNING
+    assert "'Atlantis/Center'" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("ahead_secs", "state", "seen"),
+    [
+        ([], "skipped", "not compared"),
+        ([0.4, -3.0, 900.0], "ok", "within 5 s of what 3 services say"),
+        ([7.6], "warning", "8 s ahead of what a service says"),
+        ([-60.0, -30.0], "warning", "45 s behind what 2 services say"),
+        ([-7200.2, -7199.9, 0.0], "failed", "7200 s behind"),
+        ([61.0, 62.0], "failed", "62 s ahead of"),
+    ],
+)
+def test_the_clock_is_judged_by_the_middle_one(ahead_secs: list[float], state: str, seen: str) -> None:
+    finding = judge_clock(ahead_secs)
+
+    assert finding.state.value == state
+    assert seen in finding.seen
+    assert ("timedatectl" in finding.fix) == (state in ("warning", "failed"))
+
+
+def a_number(**changes: Any) -> IncomingNumber:
+    """Return the clinic's number, set up as it should be."""
+    number = IncomingNumber(
+        number=CLINIC.number,
+        takes_calls=True,
+        takes_texts=True,
+        voice=Webhook("https://phone.example.com/twilio/voice", "POST"),
+        status=Webhook("https://phone.example.com/twilio/status", "POST"),
+        sms=Webhook("https://phone.example.com/twilio/sms", "POST"),
+    )
+    return replace(number, **changes)
+
+
+def test_a_number_that_is_set_up_is_fine() -> None:
+    findings = judge_calls(CLINIC, a_number(), URLS) + judge_texts(CLINIC, a_number(), URLS)
+
+    assert states(findings) == ["number ok", "voice_url ok", "status_callback ok", "sms_number ok", "sms_url ok"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://phone.example.com/twilio/voice#rc=2&rp=ct,5xx",
+        "https://PHONE.example.com:443/twilio/voice",
+        "https://phone.example.com/twilio/voice?tenant=1",
+    ],
+)
+def test_another_spelling_of_the_same_address_is_fine(url: str) -> None:
+    findings = judge_calls(CLINIC, a_number(voice=Webhook(url, "POST")), URLS)
+
+    assert {finding.state for finding in findings} == {State.OK}
+
+
+ELSEWHERE = {
+    "nowhere": (Webhook("", "POST"), "sends calls nowhere"),
+    "another host": (
+        Webhook("https://demo.twilio.com/welcome/voice/", "POST"),
+        "to https://demo.twilio.com/welcome/voice/",
+    ),
+    "another scheme": (Webhook("http://phone.example.com/twilio/voice", "POST"), "to http://phone.example.com"),
+    "another port": (Webhook("https://phone.example.com:8443/twilio/voice", "POST"), ":8443/twilio/voice"),
+    "another path": (Webhook("https://phone.example.com/twilio/voice/", "POST"), "/twilio/voice/"),
+    "another method": (
+        Webhook("https://phone.example.com/twilio/voice", "GET"),
+        "by GET to https://phone.example.com/twilio/voice",
+    ),
+    "a trunk": (Webhook("https://phone.example.com/twilio/voice", "POST", "the SIP trunk TK1"), "to the SIP trunk TK1"),
+    "no address": (Webhook("https://[::1/twilio/voice", "POST"), "to https://[::1/twilio/voice"),
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_calls_that_go_elsewhere_are_a_failure(where: str) -> None:
+    webhook, seen = ELSEWHERE[where]
+    findings = judge_calls(CLINIC, a_number(voice=webhook), URLS)
+
+    assert states(findings) == ["number ok", "voice_url failed", "status_callback ok"]
+    assert seen in findings[1].seen
+    assert "callers do not reach this worker" in findings[1].seen
+    assert "'A call comes in' to https://phone.example.com/twilio/voice, HTTP POST" in findings[1].fix
+
+
+def test_the_secrets_of_an_address_are_not_told() -> None:
+    webhook = Webhook("https://ada:pass%40word@old.example.com/voice?token=s3cret#x", "POST")
+    findings = judge_calls(CLINIC, a_number(voice=webhook, status=webhook), URLS)
+
+    told = "".join(finding.seen + finding.fix for finding in findings)
+    assert "https://old.example.com/voice," in told
+    assert not any(secret in told for secret in ("ada", "pass", "s3cret"))
+
+
+def test_reports_and_texts_that_go_elsewhere_are_warnings() -> None:
+    number = a_number(status=Webhook("", "POST"), sms=Webhook("https://demo.twilio.com/sms", "POST"))
+    findings = judge_calls(CLINIC, number, URLS) + judge_texts(CLINIC, number, URLS)
+
+    assert states(findings) == [
+        "number ok",
+        "voice_url ok",
+        "status_callback warning",
+        "sms_number ok",
+        "sms_url warning",
+    ]
+
+
+def test_a_number_of_somebody_else_is_a_failure() -> None:
+    findings = judge_calls(CLINIC, None, URLS) + judge_texts(CLINIC, None, URLS)
+
+    assert states(findings) == [
+        "number failed",
+        "voice_url skipped",
+        "status_callback skipped",
+        "sms_number failed",
+        "sms_url skipped",
+    ]
+    assert CLINIC.number in findings[0].seen
+
+
+def test_a_number_that_can_do_neither_is_a_failure() -> None:
+    number = a_number(takes_calls=False, takes_texts=False)
+    findings = judge_calls(CLINIC, number, URLS) + judge_texts(CLINIC, number, URLS)
+
+    assert states(findings)[::3] == ["number failed", "sms_number failed"]
+
+
+def test_the_number_that_texts_come_from_is_named_as_the_file_names_it() -> None:
+    business = replace(CLINIC, sms_from=PhoneNumber("+14155550177"))
+    findings = judge_texts(business, None, URLS)
+
+    assert findings[0].seen.startswith("+14155550177")
+    assert "as `sms_from` in the business file" in findings[0].fix
+
+
+def test_nothing_is_compared_with_an_address_that_is_not_known() -> None:
+    findings = judge_calls(CLINIC, a_number(), None) + judge_texts(CLINIC, a_number(), None)
+
+    assert states(findings)[1:3] == ["voice_url skipped", "status_callback skipped"]
+
+
+def test_a_model_that_the_account_lacks_is_told_with_those_that_are_close() -> None:
+    listed = ["gpt-4.1", "gpt-4.1-mini", "whisper-1"]
+    known = judge_model("gpt-4.1", ["LLM_MODEL"], listed)
+    unknown = judge_model("gpt-4.1-minni", ["LLM_MODEL"], listed)
+    strange = judge_model("llama", ["STT_MODEL", "TTS_MODEL"], listed)
+
+    assert (known.state, known.seen) == (State.OK, "gpt-4.1 (LLM_MODEL)")
+    assert unknown.state is State.FAILED
+    assert "such as gpt-4.1-mini" in unknown.fix
+    assert "STT_MODEL and TTS_MODEL" in strange.seen
+
+
+def test_the_checks_are_told_from_this_machine_outwards() -> None:
+    order = list(Check)
+
+    assert order.index(Check.SETTINGS) < order.index(Check.DATABASE) < order.index(Check.OPENAI_KEY)
+    assert order[-1] is Check.MEDIA_SOCKET

@@ -1,0 +1,134 @@
+"""The doctor tries OpenAI's key and looks the models up."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from agent.doctor import openai_account
+from agent.doctor.findings import Check, Finding
+from agent.doctor.installation import Installation
+from agent.doctor.openai_account import check_openai
+from agent.instructions import PromptSet, load_prompt_set
+from agent.settings import Settings
+from simulator import openai
+from simulator.faults import FaultBoard
+from simulator.world import Credentials, run_app
+from tests.odd_services import answering
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CREDENTIALS = Credentials.generate()
+WRONG = "sk-proj-0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    runner, root = await run_app(openai.build_app(CREDENTIALS, FaultBoard("openai")), 0)
+    yield f"{root}/v1"
+    await runner.cleanup()
+
+
+async def findings(url: str, prompts: PromptSet | None = None, **changes: Any) -> list[Finding]:
+    values = {
+        "public_base_url": "https://phone.example.com",
+        "twilio_account_sid": "AC",
+        "twilio_auth_token": "-",
+        "openai_api_key": CREDENTIALS.openai_api_key,
+        "openai_base_url": url,
+        "calcom_api_key": "-",
+        "business_file": "-",
+    }
+    settings = Settings(_env_file=None, **(values | changes))  # type: ignore[call-arg]
+    found = await check_openai(Installation(settings, prompts=prompts))
+    told = "".join(finding.seen + finding.fix for finding in found)
+    assert not any(secret[-4:] in told for secret in (CREDENTIALS.openai_api_key, WRONG))
+    return found
+
+
+def told(found: list[Finding]) -> list[str]:
+    return [f"{finding.state.value} {finding.seen.partition(' is not')[0]}" for finding in found[1:]]
+
+
+async def test_the_key_and_the_models_are_known(url: str) -> None:
+    found = await findings(url)
+
+    assert told(found) == [
+        "ok gpt-4.1 (LLM_MODEL)",
+        "ok gpt-4o-transcribe (STT_MODEL)",
+        "ok gpt-4o-mini-tts (TTS_MODEL)",
+    ]
+    assert found[0].check is Check.OPENAI_KEY
+
+
+async def test_a_wrong_key_is_told_without_any_of_it(url: str) -> None:
+    found = await findings(url, openai_api_key=WRONG)
+
+    assert [finding.state.value for finding in found] == ["failed", "skipped"]
+    assert "OPENAI_API_KEY was refused" in found[0].seen
+    assert "https://platform.openai.com/api-keys" in found[0].fix
+
+
+async def test_unknown_models_are_each_told(url: str) -> None:
+    found = await findings(url, llm_model="gpt-4.2", stt_model="whisper-2")
+
+    assert told(found) == [
+        "failed gpt-4.2 (LLM_MODEL)",
+        "failed whisper-2 (STT_MODEL)",
+        "ok gpt-4o-mini-tts (TTS_MODEL)",
+    ]
+
+
+async def test_the_instructions_own_model_takes_the_place_of_the_settings(url: str) -> None:
+    prompts = load_prompt_set()
+    head = prompts.prompt.head.model_copy(update={"model": "gpt-9"})
+    prompts = replace(prompts, prompt=replace(prompts.prompt, head=head))
+    found = await findings(url, prompts, llm_model="never asked for")
+
+    assert told(found)[0] == f"failed gpt-9 (model in {prompts.prompt.path})"
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "seen", "fix"),
+    [
+        (403, {"error": {"message": "Missing scopes: api.model.read"}}, "refused by", "let it read models"),
+        (404, {"error": {"message": "no"}}, "/models answered 404", "ends with /v1"),
+        (429, {"error": {"message": "no credit"}}, "limits the rate", "credit"),
+        (500, {"error": {"message": "sorry"}}, "/models answered 500", "https://status.openai.com"),
+        (200, {"models": []}, "no list of models", "ends with /v1"),
+    ],
+)
+async def test_other_answers_are_told(status: int, body: object, seen: str, fix: str) -> None:
+    async with answering(lambda _request: web.json_response(body, status=status)) as url:
+        found = await findings(url)
+
+    assert [finding.check for finding in found] == [Check.OPENAI_KEY, Check.OPENAI_MODEL]
+    assert seen in found[0].seen
+    assert fix in found[0].fix
+
+
+async def test_a_page_is_no_list_of_models() -> None:
+    async with answering(lambda _request: web.Response(text="<h1>Welcome</h1>", content_type="text/html")) as url:
+        found = await findings(url)
+
+    assert "no list of models" in found[0].seen
+
+
+async def test_a_service_that_cannot_be_reached_is_told() -> None:
+    found = await findings("http://127.0.0.1:1/v1")
+
+    assert found[0].seen == "127.0.0.1:1 cannot be reached"
+
+
+async def test_a_service_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_account, "REQUEST_SECS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = await findings(f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+
+    assert found[0].seen.endswith("did not answer within 0.2 s")
