@@ -17,8 +17,16 @@ app = typer.Typer(
     add_completion=False,
 )
 
+prompts = typer.Typer(help="Check and show what the agent is told.", no_args_is_help=True)
+app.add_typer(prompts, name="prompts")
+
 EnvFile = Annotated[Path, typer.Option("--env-file", help="Where settings stand that the environment does not set.")]
 NoEnvFile = Annotated[bool, typer.Option("--no-env-file", help="Read no file, only the environment.")]
+PromptFile = Annotated[Path | None, typer.Argument(help="Instructions; left out: those of the business.")]
+BusinessFile = Annotated[
+    Path | None, typer.Option("--business", help="A business file; left out: BUSINESS_FILE, or else the rehearsal's.")
+]
+Caller = Annotated[str, typer.Option(help="The number that calls.")]
 
 # The commands import what they need: `--help` must not load a speech pipeline.
 
@@ -71,24 +79,42 @@ def chat(
     scenario: Annotated[str | None, typer.Option(help="Take clock, free times and faults from this scenario.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Speak JSON, one object a line.")] = False,
     real: Annotated[bool, typer.Option("--real", help="Use the services of the settings, not stand-ins.")] = False,
-    caller: Annotated[str, typer.Option(help="The number that calls.")] = "+14155550123",
+    real_model: Annotated[
+        bool, typer.Option("--real-model", help="Use the language model of the settings, and stand-ins for the rest.")
+    ] = False,
+    prompt: Annotated[Path | None, typer.Option(help="Instructions; left out: those of the business.")] = None,
+    business: Annotated[
+        Path | None,
+        typer.Option(help="A business file; left out: the scenario's or the rehearsal's, with --real BUSINESS_FILE."),
+    ] = None,
+    caller: Caller = "+14155550123",
     env_file: EnvFile = Path(".env"),
     no_env_file: NoEnvFile = False,
 ) -> None:
     """Type to the agent instead of speaking."""
+    if real and real_model:
+        raise typer.BadParameter("--real uses the real model too: leave out --real-model")
     from agent.logs import configure_logs
-    from agent.settings import load_settings
+    from agent.settings import load_settings, talk_settings
 
+    file = None if no_env_file else env_file
     if not real:
+        model = talk_settings(file) if real_model else None
         configure_logs("WARNING", "console", show_pii=False)
         from agent.chat import chat_with_stand_ins
 
-        raise typer.Exit(asyncio.run(chat_with_stand_ins(scenario, caller=caller, as_json=as_json)))
-    settings = load_settings(None if no_env_file else env_file)
+        raise typer.Exit(
+            asyncio.run(
+                chat_with_stand_ins(
+                    scenario, caller=caller, as_json=as_json, prompt=prompt, business=business, model=model
+                )
+            )
+        )
+    settings = load_settings(file)
     configure_logs(settings.log_level, settings.log_format, settings.log_pii)
     from agent.chat import chat as run
 
-    asyncio.run(run(settings, caller=caller, as_json=as_json))
+    asyncio.run(run(settings, caller=caller, as_json=as_json, prompt=prompt, business=business))
 
 
 @app.command()
@@ -103,6 +129,62 @@ def simulator(
 
     ports = {"twilio": twilio_port, "openai": openai_port, "calcom": calcom_port}
     asyncio.run(run_alone(ports, worker_port=worker_port))
+
+
+@app.command()
+def talk(
+    real: Annotated[bool, typer.Option("--real", help="Use every service of the settings, the calendar too.")] = False,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 7860,
+    caller: Caller = "+14155550123",
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Speak to the agent yourself, with a browser's microphone."""
+    from agent.talk import run
+
+    raise typer.Exit(
+        asyncio.run(run(is_real=real, host=host, port=port, caller=caller, env_file=None if no_env_file else env_file))
+    )
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Try everything a worker needs to take real calls, and say how to fix what is wrong."""
+    from agent.doctor import run
+
+    raise typer.Exit(asyncio.run(run(None if no_env_file else env_file, as_json=as_json)))
+
+
+@prompts.command()
+def check(
+    file: PromptFile = None,
+    business: BusinessFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Find mistakes in instructions, texts and the business file."""
+    from agent.authoring.check import run
+
+    raise typer.Exit(run(file, business=business, env_file=None if no_env_file else env_file, as_json=as_json))
+
+
+@prompts.command()
+def show(
+    file: PromptFile = None,
+    business: BusinessFile = None,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Show what the model is told, who wrote each line, and how many tokens it takes."""
+    from agent.authoring.show import run
+
+    raise typer.Exit(run(file, business=business, env_file=None if no_env_file else env_file))
 
 
 def main() -> None:

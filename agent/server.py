@@ -31,7 +31,7 @@ BACKLOG = 512
 
 async def serve(settings: Settings, *, host: str, port: int) -> None:
     """Take calls until SIGTERM or SIGINT; raises `ConfigError` when a key is refused or the port is taken."""
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         async with open_worker(settings) as worker:
             await check_accounts(worker)
             config = uvicorn.Config(
@@ -42,10 +42,10 @@ async def serve(settings: Settings, *, host: str, port: int) -> None:
                 timeout_graceful_shutdown=SHUTDOWN_SECS,
             )
             log.info("worker_serving", host=host, port=port)
-            await _Server(config).serve(sockets=[listening])
+            await Server(config).serve(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn's server, which would raise a signal again on its way out: then nothing of ours is closed."""
 
     @contextmanager
@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(sign)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:

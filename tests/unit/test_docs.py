@@ -16,6 +16,7 @@ import typer
 import appointments.errors
 import telephony.errors
 from agent.app import build_app
+from agent.authoring.rules import RULES
 from agent.business import ActionTable, BusinessFile, HoursTable, OfferTable
 from agent.cli import app as cli
 from agent.outcome import Report
@@ -40,7 +41,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "changelog").glob("*.md"))]
-COMMANDS = cast("Any", typer.main.get_command(cli)).commands
+GROUPS = cast("Any", typer.main.get_command(cli)).commands
+COMMANDS = {
+    f"{name} {inner}".strip(): each
+    for name, command in GROUPS.items()
+    for inner, each in getattr(command, "commands", {"": command}).items()
+}
+"""Every command by its words, such as `prompts check`."""
 
 Rows = dict[str, list[str]]
 
@@ -89,7 +96,7 @@ def test_every_setting_has_an_entry_with_its_default() -> None:
 
 
 def test_every_command_has_a_section() -> None:
-    assert set(re.findall(r"^## `slotline (\w+)`$", read("commands.md"), re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^## `slotline ([\w ]+)`$", read("commands.md"), re.MULTILINE)) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -189,6 +196,12 @@ def test_every_placeholder_is_named() -> None:
     assert named("Texts") == set(PLACEHOLDERS)
 
 
+def test_every_rule_of_a_check_has_an_entry_that_tells_how_bad_it_is() -> None:
+    entries = rows(read("checks.md"))
+
+    assert {name: cells[1] for name, cells in entries.items()} == RULES
+
+
 def test_every_route_has_an_entry() -> None:
     settings = SimpleNamespace(
         public_base_url="http://127.0.0.1:8080", twilio_auth_tokens=("token",), twilio_account_sid="AC0"
@@ -249,17 +262,22 @@ def shown_commands() -> list[str]:
         blocks = re.findall(r"^ *```\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
         lines = [line.strip() for block in blocks for line in block.splitlines()]
         parts = [part for line in lines for part in line.split(" && ")] + re.findall(r"`([^`\n]+)`", prose(page))
-        found |= {part for part in parts if re.match(r"(uv run )?slotline ", part)}
+        found |= {part for part in parts if re.match(r"(uv run (--group talk )?)?slotline ", part)}
+    found -= {f"slotline {name}" for name in GROUPS if name not in COMMANDS}  # all commands of a group
     return sorted(found)
 
 
-def test_the_shown_scenario_is_one(tmp_path: Path) -> None:
+def test_the_shown_scenarios_are_some(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "howto" / "write-a-scenario.md").read_text(encoding="utf-8")
     shown = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    path = tmp_path / "thursday.yaml"
-    path.write_text(shown[0], encoding="utf-8")
+    path = tmp_path / "shown.yaml"
+    read = []
+    for text in shown:
+        path.write_text(text, encoding="utf-8")
+        read.append(load_scenario(path))
 
-    assert load_scenario(path).faults
+    assert read[0].faults
+    assert read[1].expect.title == "Colour"
 
 
 def test_the_readme_shows_the_rehearsal() -> None:
@@ -268,8 +286,10 @@ def test_the_readme_shows_the_rehearsal() -> None:
 
 @pytest.mark.parametrize("line", shown_commands())
 def test_every_shown_command_is_understood(line: str) -> None:
-    name, *arguments = shlex.split(line.removeprefix("uv run "))[1:]
+    words = shlex.split(line[line.index("slotline ") :])[1:]
+    count = 2 if words[0] in GROUPS and words[0] not in COMMANDS else 1
+    name = " ".join(words[:count])
 
-    context = COMMANDS[name].make_context(name, arguments)
+    context = COMMANDS[name].make_context(name, words[count:])
 
     assert not context.args
