@@ -32,6 +32,8 @@ A_WORDS_PAUSE = 25
 """Frames of silence within one turn at most."""
 NOTHING_SAID_BY = {"text_sent", "text_status_changed", "worker_ready", "worker_serving"}
 """What a worker logs beside its calls."""
+OF_THE_PROCESS = ("uvicorn", "agent.jobs")
+"""The loggers that speak of the whole process: of its server, and of its event loop."""
 
 
 def test_exits_with_success_and_says_what_happened(rehearsed: Rehearsed) -> None:
@@ -154,7 +156,7 @@ def test_every_log_line_of_the_call_names_it(rehearsed: Rehearsed) -> None:
         for line in of_the_call
         if line.get("call_sid") != rehearsed.call_sid
         and line["event"] not in NOTHING_SAID_BY
-        and not line["logger"].startswith("uvicorn")
+        and not line["logger"].startswith(OF_THE_PROCESS)
     ]
     assert unnamed == []
     assert {"tool_started", "tool_finished", "appointment_booked", "call_ended"} <= {e["event"] for e in of_the_call}
