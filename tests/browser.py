@@ -35,6 +35,8 @@ FRAME_SAMPLES = round(RATE * FRAME_SECS)
 VOICE = "en-us+f3"
 AGAIN = "Sorry?"
 PATIENCE_SECS = 20.0
+CUSHION_FRAMES = 15
+"""How much sound is kept in hand, as a browser does, so that what comes late leaves no gap."""
 
 
 @dataclass(slots=True)
@@ -187,6 +189,7 @@ async def _listen(track: MediaStreamTrack, playout: Playout) -> None:
     if track.kind != "audio":
         return
     telephone = AudioResampler("s16", "mono", TELEPHONE_RATE)
+    playout.add(SILENCE * CUSHION_FRAMES)
     with contextlib.suppress(MediaStreamError):
         while True:
             heard = await track.recv()
