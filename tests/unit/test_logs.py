@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +15,9 @@ import structlog
 from agent.logs import REDACTED, configure_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 log = structlog.get_logger("agent.test")
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
-    loguru.logger.remove()
-    loguru.logger.add(sys.__stderr__ or sys.stderr)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

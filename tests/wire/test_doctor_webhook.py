@@ -99,7 +99,7 @@ async def test_the_examination_stores_nothing_and_begins_no_call(office: Office)
         await office.findings()
 
     assert rows(office.folder / "slotline.db") == before
-    events = [entry["event"] for entry in logs]
+    events = {entry["event"] for entry in logs} - {"event_loop_late"}
     assert sorted(events) == ["call_status_changed", "media_stream_refused", "webhook_refused"]
 
 
