@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Response
 
 from agent.line import Line
+from appointments.errors import ConfigError
 from telephony.routes import build_router
 from telephony.signature import RequestSignatures
 from telephony.tokens import StreamTokens
@@ -63,8 +64,17 @@ def build_app(worker: Worker) -> FastAPI:
     return app
 
 
+async def _are_rendered(worker: Worker) -> bool:
+    try:
+        return await worker.render_phrases(worker.phrase_book, worker.desk)
+    except ConfigError as error:
+        path = worker.desk.prompts.prompt.path
+        log.error("phrases_refused", error=f"{path}: {error}", hint="no call can be taken; correct it and restart")
+        return False
+
+
 async def _prepare_and_watch(worker: Worker, ready: asyncio.Event) -> None:
-    while not await worker.render_phrases(worker.phrase_book, worker.desk):
+    while not await _are_rendered(worker):
         await asyncio.sleep(RENDER_AGAIN_SECS)
     ready.set()
     log.info("worker_ready")

@@ -33,6 +33,7 @@ NOT_FOLLOWED = (
     "The model is a scripted stand-in here: it says its own words and does not follow the instructions.\n"
     "With --real-model the language model of your settings follows them."
 )
+STARTING = "Starting the stand-ins and a worker, which takes some seconds. The model is a scripted stand-in."
 NO_MODEL = (
     "OPENAI_API_KEY is unset, and --real-model takes one. Get it: https://platform.openai.com/api-keys\n"
     "Or name a server of your own in OPENAI_BASE_URL, one that speaks OpenAI's protocol, and its model in LLM_MODEL."
@@ -109,6 +110,8 @@ async def chat_with_stand_ins(
     rehearsed = Rehearsed.read(business or scenario.business_file, prompt)
     if rehearsed.has_own_instructions and model is None:
         print(NOT_FOLLOWED, file=sys.stderr, flush=True)  # noqa: T201 -- not among the output's lines, which are JSON
+    elif model is None and sys.stdin.isatty():
+        print(STARTING, file=sys.stderr, flush=True)  # noqa: T201 -- as above
     rehearsal = Rehearsal(scenario, new_folder("chat"), rehearsed)
     async with running_stand_ins() as stand_ins:
         await rehearsal.set_up(stand_ins)

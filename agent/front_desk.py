@@ -125,12 +125,11 @@ class FrontDeskWatch:
         try:
             desk = await with_event_types(await asyncio.to_thread(self._read), self._event_type)
             self._check_number(desk)
+            await self._use(desk)
         except (ConfigError, CalendarRejected) as error:
             self._complain("front_desk_refused", str(error))
         except CalendarUnavailable as error:
             self._complain("front_desk_waits", str(error))
-        else:
-            await self._use(desk)
 
     async def _use(self, desk: FrontDesk) -> None:
         if desk != self._worker.desk:

@@ -21,6 +21,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from appointments.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -69,7 +71,11 @@ class PhraseBook:
         return self._audio.get(text)
 
     async def render(self, texts: Iterable[str]) -> bool:
-        """Render what is not on disk yet; returns False when the voice could not be had for all of them."""
+        """Render what is not on disk yet; returns False when the voice could not be had for all of them.
+
+        Raises:
+            ConfigError: the service refuses the voice or the model.
+        """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         missing = [text for text in texts if text not in self._audio]
         for text in missing:
@@ -81,6 +87,8 @@ class PhraseBook:
                 spoken = await self._client.audio.speech.create(
                     model=self._model, voice=self._voice, input=text, response_format="pcm"
                 )
+            except (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError) as error:
+                raise ConfigError(f'voice "{self._voice}" of {self._model} is refused: {error.message}') from error
             except openai.OpenAIError as error:
                 log.warning("phrase_not_rendered", error=type(error).__name__)
                 return False

@@ -160,8 +160,17 @@ class Rehearsal:
                 "zone": self.business.zone.key,
                 "free": None if scenario.free is None else [self._local(time) for time in scenario.free],
                 "event_types": self.rehearsed.event_types(scenario.minutes),
+                **self._week(),
             },
         )
+
+    def _week(self) -> dict[str, Any]:
+        """Return the calendar's ordinary week: the opening hours, where the business has any."""
+        hours = [
+            {"weekday": hours.weekday, "opens": hours.opens.isoformat(), "closes": hours.closes.isoformat()}
+            for hours in self.business.hours
+        ]
+        return {"week": hours} if hours else {}
 
     async def start_faults(self, stand_ins: StandIns) -> None:
         """Let the scenario's faults happen from now on: a worker that starts needs its services."""

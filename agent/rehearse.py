@@ -103,6 +103,8 @@ def _print_report(console: Console, report: Report) -> None:
     for sms in report.sms:
         body = escape(sms["body"]).replace("\n", "\n             ")
         console.print(f"SMS          to {sms['to']} ({sms['status']})\n             {body}")
+    for fault in report.faults:
+        console.print(f"Fault        {fault['service']} {fault['on']}: {fault['kind']}")
     if report.voice_to_voice_ms:
         console.print(f"Latency      greeting {report.greeting_ms} ms; {_latency(report.voice_to_voice_ms)}")
     for name, path in report.files.items():

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 HOST_USERNAME = "ada"
 BOOKING_WINDOW_DAYS = 60
-_OPENS, _CLOSES = time(9), time(17)
-_WORKDAYS = range(5)
 
 TAKEN = "User either already has booking at this time or is not available"
 IN_THE_PAST = "Attempting to book a meeting in the past."
@@ -60,6 +58,19 @@ def _distinct(ordered: tuple[EventTypeOrder, ...]) -> tuple[EventTypeOrder, ...]
 EventTypes = Annotated[tuple[EventTypeOrder, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
+class OpenOrder(BaseModel):
+    """A stretch of the ordinary week when the host can be booked; Monday is 0."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weekday: int = Field(ge=0, le=6)
+    opens: time
+    closes: time
+
+
+_NINE_TO_FIVE = tuple(OpenOrder(weekday=day, opens=time(9), closes=time(17)) for day in range(5))
+
+
 class ScheduleOrder(BaseModel):
     """The body of ``POST /control/world``: a scenario's clock and calendar."""
 
@@ -68,6 +79,7 @@ class ScheduleOrder(BaseModel):
     now: AwareDatetime | None = None
     zone: Zone = ZoneInfo("America/New_York")
     free: list[AwareDatetime] | None = None
+    week: tuple[OpenOrder, ...] = _NINE_TO_FIVE
     event_types: EventTypes = (EventTypeOrder(),)
 
 
@@ -137,6 +149,7 @@ class Schedule:
         """Set the clock and the free slots, and forget all bookings."""
         self._clock.set(order.now)
         self.zone = order.zone
+        self._week = sorted(order.week, key=lambda stretch: (stretch.weekday, stretch.opens))
         self.event_types = order.event_types
         self._free = None if order.free is None else sorted({start.astimezone(UTC) for start in order.free})
         self.bookings: list[Booking] = []
@@ -177,13 +190,14 @@ class Schedule:
         day = max(start, self._clock()).astimezone(self.zone).date()
         last_day = min(end, horizon).astimezone(self.zone).date()
         while day <= last_day:
-            if day.weekday() in _WORKDAYS:
-                yield from (slot for slot in self._slots_of(event_type, day) if slot <= horizon)
+            for stretch in self._week:
+                if stretch.weekday == day.weekday():
+                    yield from (slot for slot in self._slots_of(event_type, day, stretch) if slot <= horizon)
             day += timedelta(days=1)
 
-    def _slots_of(self, event_type: EventTypeOrder, day: date) -> Iterator[datetime]:
-        slot = datetime.combine(day, _OPENS, self.zone).astimezone(UTC)
-        closes = datetime.combine(day, _CLOSES, self.zone)
+    def _slots_of(self, event_type: EventTypeOrder, day: date, stretch: OpenOrder) -> Iterator[datetime]:
+        slot = datetime.combine(day, stretch.opens, self.zone).astimezone(UTC)
+        closes = datetime.combine(day, stretch.closes, self.zone)
         while slot + event_type.duration <= closes:
             yield slot
             slot += event_type.duration

@@ -80,7 +80,7 @@ _ABILITIES = (
             re.IGNORECASE,
         ),
         "slotline books new appointments and changes none",
-        "say that changes go through the link in the text, or through a person",
+        "say that changes go through a person, or through the link in the e-mail of Cal.com",
     ),
     (
         "reminder",

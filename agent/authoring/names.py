@@ -55,11 +55,13 @@ def check_actions(passage: Passage, actions: Sequence[Action]) -> Iterator[Findi
             close = difflib.get_close_matches(words, names, n=1, cutoff=0.6)
             is_real = any(f"{words} ".startswith(f"{name} ") for name in names)
             # "Book Tuesdays first" opens a sentence and names no action; "Book 30 Minute Consult" nearly does.
-            if is_real or (sentence.text.startswith(phrase) and not close):
+            if is_real or (_is_advice(sentence.text, phrase) and not close):
                 continue
             real = ", ".join(f'"{action.name}"' for action in actions)
             what = f'there is no action "{phrase}"; there {"is" if len(actions) == 1 else "are"} {real}'
-            better = f'write "{names[close[0]] if close else actions[0].name}"'
+            meant = f'write "{names[close[0]] if close else actions[0].name}"'
+            other = "" if close else ", or add an action for it"
+            better = f"{meant}{other}" if close or len(actions) == 1 else f"name one of those{other}"
             yield Finding(passage.path, sentence.line(begin), "unknown-action", what, better)
 
 
@@ -88,6 +90,11 @@ def _phrases(sentence: Span) -> Iterator[tuple[int, str]]:
     """Return where an action is called by name, and the name: after "use", quoted, or capitalised."""
     for found in _ACTION.finditer(sentence.text):
         yield found.start(), next(phrase for phrase in found.groups() if phrase).strip(" '")
+
+
+def _is_advice(sentence: str, phrase: str) -> bool:
+    """Whether "Book Tuesdays first" tells what to do; "Book Colour is for highlights" tells what an action is."""
+    return sentence.startswith(phrase) and re.match(r"\s+(?:is|are)\b", sentence[len(phrase) :]) is None
 
 
 def _normal(words: str) -> str:

@@ -107,6 +107,8 @@ def _business_file(named: Path | None, settings: AuthorSettings) -> tuple[Path, 
 
 def _prompt_file(named: Path | None, reading: BusinessReading) -> Path:
     if named is not None:
+        if named.suffix == ".toml":
+            raise ConfigError(f"{named} is a business file; write: slotline prompts check --business {named}")
         return _existing(named, "")
     chosen = reading.business.prompt if reading.business else None
     return chosen if chosen is not None and chosen.is_file() else FRONT_DESK
@@ -115,6 +117,8 @@ def _prompt_file(named: Path | None, reading: BusinessReading) -> Path:
 def _existing(path: Path, lead: str) -> Path:
     if path.is_file():
         return path
+    if path.is_dir():
+        raise ConfigError(f"{lead}{path} is a folder; name a file in it")
     others = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, others, n=1)
     hint = f"; did you mean {path.with_name(close[0])}?" if close else ""

@@ -146,6 +146,14 @@ async def test_a_broken_file_keeps_the_last_good_one_and_says_so(
     assert desk.greeting.endswith("What can I do for you?")
 
 
+async def test_a_voice_that_the_service_refuses_is_told_as_such(desk: Desk) -> None:
+    before = desk.house.worker.desk
+    desk.edit(desk.prompt, "voice: alloy", "voice: sally")
+
+    assert 'voice "sally"' in (await desk.told("front_desk_refused"))["error"]
+    assert desk.house.worker.desk is before
+
+
 async def test_a_mistake_is_told_once_however_often_the_folder_changes(desk: Desk) -> None:
     desk.edit(desk.prompt, "voice: alloy", "voices: alloy")
     await desk.told("front_desk_refused")
