@@ -122,7 +122,13 @@ async def open_worker(settings: Settings, *, prompt: Path | None = None) -> Asyn
         CalendarUnavailable: the calendar cannot be reached, so nothing is known of what can be booked.
     """
     desk = read_front_desk(settings, prompt)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"DATA_DIR: {settings.data_dir.absolute()} cannot be made ({error.strerror}). "
+            "Name a folder that this user may write to."
+        ) from error
     async with AsyncExitStack() as closing:
         worker = await _connect(settings, desk, closing)
         worker.speech.prepare()
@@ -174,15 +180,12 @@ async def check_accounts(worker: Worker) -> None:
         ConfigError: a key is refused; says which and where to get another.
     """
     refused = []
-    try:
-        await worker.twilio.check()
-    except TwilioRefused as error:
-        # 403 is a key that may do something else, such as send texts but list none.
-        if error.status == 401:
-            key = "TWILIO_API_KEY_SID" if worker.settings.twilio_api_key_sid else "TWILIO_AUTH_TOKEN"
-            refused.append(f"{key} was refused (401). Get it: Twilio Console → Account → API keys & tokens")
-    except (TwilioUnclear, TwilioNotDone) as error:
-        log.warning("twilio_not_checked", error=type(error).__name__)
+    if worker.settings.twilio_api_key_sid:
+        refused += await _refused(worker.twilio, "TWILIO_API_KEY_SID or its secret")
+    # What Twilio signs with: with a wrong one every call would be refused.
+    token = _twilio_by_token(worker.settings)
+    refused += await _refused(token, "TWILIO_AUTH_TOKEN")
+    await token.aclose()
     try:
         await worker.speech.client.models.list()
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
@@ -195,13 +198,34 @@ async def check_accounts(worker: Worker) -> None:
         raise ConfigError("\n".join(refused))
 
 
+async def _refused(twilio: TwilioRest, name: str) -> list[str]:
+    """Return what to say when Twilio does not take a login."""
+    try:
+        await twilio.check()
+    except TwilioRefused as error:
+        # 403 is a key that may do something else, such as send texts but list none.
+        if error.status == 401:
+            return [f"{name} was refused (401). Get it: Twilio Console → Account → API keys & tokens"]
+    except (TwilioUnclear, TwilioNotDone) as error:
+        log.warning("twilio_not_checked", error=type(error).__name__)
+    return []
+
+
 def _twilio(settings: Settings) -> TwilioRest:
-    has_key = bool(settings.twilio_api_key_sid)
-    secret = settings.twilio_api_key_secret.get_secret_value() if has_key else settings.twilio_auth_tokens[0]
+    if not settings.twilio_api_key_sid:
+        return _twilio_by_token(settings)
+    return _rest(settings, settings.twilio_api_key_sid, settings.twilio_api_key_secret.get_secret_value())
+
+
+def _twilio_by_token(settings: Settings) -> TwilioRest:
+    return _rest(settings, settings.twilio_account_sid, settings.twilio_auth_tokens[0])
+
+
+def _rest(settings: Settings, username: str, password: str) -> TwilioRest:
     return TwilioRest(
         account_sid=settings.twilio_account_sid,
-        username=settings.twilio_api_key_sid if has_key else settings.twilio_account_sid,
-        password=secret,
+        username=username,
+        password=password,
         base_url=settings.twilio_api_base_url,
         timeout=timedelta(seconds=TWILIO_SECS),
     )

@@ -34,7 +34,7 @@ Caller = Annotated[str, typer.Option(help="The number that calls.")]
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8080,
     env_file: EnvFile = Path(".env"),
     no_env_file: NoEnvFile = False,
 ) -> None:
@@ -135,7 +135,7 @@ def simulator(
 def talk(
     real: Annotated[bool, typer.Option("--real", help="Use every service of the settings, the calendar too.")] = False,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 7860,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 7860,
     caller: Caller = "+14155550123",
     env_file: EnvFile = Path(".env"),
     no_env_file: NoEnvFile = False,

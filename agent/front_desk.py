@@ -140,6 +140,8 @@ class FrontDeskWatch:
                 return
             self._worker.desk, self._worker.phrase_book = desk, phrase_book
             log.info("front_desk_changed", business=str(self._business_file), prompt=str(desk.prompts.prompt.path))
+        elif self._complaint:
+            log.info("front_desk_mended")
         self._complaint = ""
 
     def _complain(self, event: str, error: str) -> None:

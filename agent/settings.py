@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_reachable_and_private(cls, url: str) -> str:
         _check_url(url)
+        if "/twilio" in urlsplit(url).path:
+            raise ValueError("is the address of a webhook: leave out /twilio and what follows")
         if url.startswith("http://") and not is_loopback(url):
             raise ValueError("must start with https:// unless it is loopback: Twilio would talk to it in the clear")
         return url.rstrip("/")

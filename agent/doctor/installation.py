@@ -139,6 +139,10 @@ def _business(installation: Installation) -> tuple[Business | None, list[Finding
         return None, [skipped(Check.BUSINESS, why)]
     assert installation.settings is not None
     file = installation.settings.business_file
+    if not file.is_file():
+        place = f"BUSINESS_FILE names {file.absolute()}, which is no file"
+        fix = "Set BUSINESS_FILE to your business file; a relative path starts at the working directory."
+        return None, [failed(Check.BUSINESS, place, fix)]
     event_type_id = "" if "calcom_event_type_id" in installation.broken else installation.settings.calcom_event_type_id
     try:
         business = load_business(file, event_type_id=event_type_id)

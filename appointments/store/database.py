@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -62,7 +63,7 @@ class Database:
         parsed = parse_url(url)
         try:
             await asyncio.to_thread(_migrate, parsed)
-        except (OSError, OperationalError) as error:
+        except (OSError, OperationalError, sqlite3.OperationalError) as error:
             raise ConfigError(
                 f"DATABASE_URL: {parsed.database!r} cannot be opened ({type(error).__name__}). "
                 "Name a file in a folder that can be written to."
@@ -123,7 +124,11 @@ def _begin(connection: Connection) -> None:
 
 def _migrate(url: URL) -> None:
     """Bring the file up to date, alone: other processes wait for the write lock and then find nothing to do."""
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    path = Path(str(url.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):
+        # SQLite would open it, and every booking would fail.
+        raise PermissionError(f"{path} cannot be written to")
     _use_write_ahead_log(str(url.database))
     engine = create_engine(url.set(drivername="sqlite"), connect_args=_CONNECT)
     event.listen(engine, "begin", _begin)

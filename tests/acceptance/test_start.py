@@ -57,6 +57,7 @@ def test_a_missing_setting_is_named_with_where_to_get_it(tmp_path: Path, name: s
     [
         ("CALCOM_API_KEY", "cal_live_0123456789abcdef0123456789abcdef", "CALCOM_API_KEY", CALCOM_KEYS),
         ("TWILIO_API_KEY_SECRET", "0123456789abcdef0123456789abcdef", "TWILIO_API_KEY_SID", TWILIO_KEYS),
+        ("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef", "TWILIO_AUTH_TOKEN", TWILIO_KEYS),
         ("OPENAI_API_KEY", "sk-proj-0123456789abcdef0123456789abcdef", "OPENAI_API_KEY", OPENAI_KEYS),
     ],
 )
@@ -80,6 +81,20 @@ async def test_a_refused_key_is_named_with_where_to_get_another(
         for key, secret in stand_ins.credentials.items()
         if key not in ("twilio_account_sid", "twilio_api_key_sid")
     )
+
+
+async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file in its place")
+    async with running_stand_ins() as stand_ins:
+        port = free_port()
+        environment = worker_environment(
+            stand_ins, url=f"http://127.0.0.1:{port}", data_dir=tmp_path / "data", clock_start=""
+        )
+        finished = await _serve(environment, port)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert "DATA_DIR" in finished.err
+    assert "Traceback" not in finished.err
 
 
 async def test_a_calendar_that_cannot_be_reached_is_named(tmp_path: Path) -> None:

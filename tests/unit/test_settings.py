@@ -70,6 +70,7 @@ def test_names_everything_that_is_unset_and_where_to_get_it(environment: pytest.
     ("name", "value", "expected"),
     [
         ("PUBLIC_BASE_URL", "http://phone.example.com", "must start with https://"),
+        ("PUBLIC_BASE_URL", "https://phone.example.com/twilio/voice", "leave out /twilio"),
         ("PUBLIC_BASE_URL", "phone.example.com", "must be a URL"),
         ("PUBLIC_BASE_URL", "https://me:hush-4@phone.example.com", "must be a plain URL"),
         ("PUBLIC_BASE_URL", "https://phone.example.com:port", "is not a URL"),
