@@ -267,7 +267,7 @@ def _misspelt(env_file: Path) -> list[str]:
     known = [name.upper() for name in Settings.model_fields]
     problems = []
     for name in map(str.upper, DotEnvSettingsSource(Settings, env_file=env_file).env_vars):
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.82)
         if close and name not in known:
             problems.append(f"{name} in {env_file} is no setting; did you mean {close[0]}?")
     return problems

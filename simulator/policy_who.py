@@ -11,6 +11,8 @@ from simulator.policy_words import plain
 _LEADS = frozenset(phrases.BEFORE_NAME.split())
 _TRAILS = frozenset(phrases.AFTER_NAME.split())
 _NO_NAME = frozenset(phrases.NO_NAME.split())
+# Ann-Marie and O'Neil are names, "that's" is not.
+_NAME = re.compile(r"[^\W\d_]+(?:(?:-|['\u2019](?=[A-Z]))[^\W\d_]+)*")
 _SAID_NAME = re.compile(
     r"\b(?P<lead>my (?:full |first |last )?name(?:'s| is|,)|name is|call me|under the name(?: of)?|the name is|this is"
     r"|i'm|i am|it's(?: for)?|it is)\s*[.,:]?\s+(?P<rest>[^.,;!?]+)",
@@ -94,7 +96,7 @@ def _bare_name(piece: str) -> list[str]:
 
 
 def _may_be_name(word: str) -> bool:
-    return plain(word) not in _NO_NAME and re.fullmatch(r"[^\W\d_][^\W\d_'\u2019-]*", word) is not None
+    return plain(word) not in _NO_NAME and _NAME.fullmatch(word) is not None
 
 
 def _joined(words: list[str], text: str) -> str:

@@ -155,12 +155,15 @@ def test_reads_no_file_when_told_so(environment: pytest.MonkeyPatch, tmp_path: P
     assert load_settings().llm_model == "from-file"
 
 
-def test_notices_a_misspelt_name_in_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "meant"), [("RECORD_CALL", "RECORD_CALLS"), ("OPENAI_KEY", "OPENAI_API_KEY")])
+def test_notices_a_misspelt_name_in_the_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str
+) -> None:
     env_file = tmp_path / ".env"
-    env_file.write_text("RECORD_CALL=true\n")
+    env_file.write_text(f"{name}=true\n")
 
-    assert "RECORD_CALL in" in refused(env_file)
-    assert "did you mean RECORD_CALLS?" in refused(env_file)
+    assert f"{name} in" in refused(env_file)
+    assert f"did you mean {meant}?" in refused(env_file)
 
 
 def test_env_example_explains_every_setting_and_no_other() -> None:
