@@ -13,7 +13,7 @@ from uuid import uuid4
 import openai
 import structlog
 
-from agent.front_desk import FrontDeskWatch, read_front_desk, with_event_types
+from agent.front_desk import read_front_desk, with_event_types
 from agent.jobs import Jobs, TwilioSender
 from agent.phrases import PhraseBook
 from agent.speech import Speech
@@ -60,6 +60,8 @@ class Worker:
     twilio: TwilioRest
     calls: Calls
     jobs: Jobs
+    is_ready: bool = False
+    """Whether a call finds every phrase it may have to say."""
 
     @property
     def token_secret(self) -> bytes:
@@ -70,24 +72,21 @@ class Worker:
     def folder(self, name: str) -> Path:
         return self.settings.data_dir / name
 
-    async def render_phrases(self, book: PhraseBook, desk: FrontDesk) -> bool:
-        """Render what calls at `desk` may have to say; returns False when the voice cannot be had for all of it."""
-        return await book.render(desk.phrases(now=self.clock(), is_recorded=self.settings.record_calls))
+    async def go_by(self, desk: FrontDesk) -> bool:
+        """Let the next call go by `desk`; returns False when its voice cannot be had for every phrase now.
 
-    async def watch_files(self) -> None:
-        """Let the next call use an edited file, for as long as the worker lives."""
-
-        async def speak(desk: FrontDesk) -> PhraseBook | None:
-            book = _phrase_book(self.settings, self.speech, desk)
-            return book if await self.render_phrases(book, desk) else None
-
-        await FrontDeskWatch(
-            self,
-            business_file=self.settings.business_file,
-            read=lambda: read_front_desk(self.settings),
-            event_type=self.service.event_type,
-            speak=speak,
-        ).run()
+        Raises:
+            ConfigError: the service refuses the voice or the model.
+        """
+        book = _phrase_book(self.settings, self.speech, desk)
+        phrases = desk.phrases(now=self.clock(), is_recorded=self.settings.record_calls)
+        try:
+            is_whole = await book.render(phrases)
+        except ConfigError as error:
+            raise ConfigError(f"{desk.prompts.prompt.path}: {error}") from error
+        if is_whole:
+            self.desk, self.phrase_book, self.is_ready = desk, book, True
+        return is_whole
 
     async def session(self, call_sid: str, caller: str, desk: FrontDesk) -> BookingSession:
         """Return what the tools of a new call share."""

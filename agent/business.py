@@ -23,18 +23,20 @@ from pydantic import (
     model_validator,
 )
 
+from agent.instructions import check_tool_names, load_prompt_set
 from agent.toml_lines import parse_toml
 from appointments.contact import known_country
 from appointments.errors import ConfigError
 from appointments.messages import check_length, check_template
 from appointments.model import Action, Business, EventTypeId, OfferSettings, OpeningHours, PhoneNumber
-from prompts.loader import sms_template, sms_template_path
+from prompts.loader import FRONT_DESK, sms_template, sms_template_path
 from prompts.reading import FileProblem, Problem, nearest_line, read_text, validate
-from tools.booking import tool_name
+from tools.booking import tool_name, tool_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.instructions import PromptSet
     from prompts.reading import LineOf
 
 _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -199,6 +201,17 @@ def load_business(path: Path, *, event_type_id: str = "") -> Business:
         return business_of(file, path, event_type_id)
     except FileProblem as problem:
         raise ConfigError(str(problem)) from problem
+
+
+def load_prompts(business: Business, prompt: Path | None = None) -> PromptSet:
+    """Return the instructions of `business`, or a `ConfigError` with file and line of all that is wrong.
+
+    Args:
+        prompt: Instructions to use instead of the business's.
+    """
+    prompts = load_prompt_set(prompt or business.prompt or FRONT_DESK)
+    check_tool_names(prompts.prompt, tool_names(business.actions))
+    return prompts
 
 
 def load_sms_template(name: Literal["confirmation", "unconfirmed", "failed"]) -> str:

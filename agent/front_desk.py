@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
 from agent import phrases
-from agent.business import load_business, load_sms_template
-from agent.instructions import check_tool_names, load_prompt_set, render_instructions
+from agent.business import load_business, load_prompts, load_sms_template
+from agent.instructions import render_instructions
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError
-from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, SMS_TEMPLATES, sms_template_path
-from tools.booking import tool_names
+from prompts.loader import BOOKING_SCRIPT, SMS_TEMPLATES, sms_template_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from agent.bootstrap import Worker
     from agent.instructions import Instructions, PromptSet
-    from agent.phrases import PhraseBook
     from agent.settings import Settings
     from appointments.model import Action, Business, EventType, PhoneNumber
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_SECS = 1.0
+TRY_AGAIN_SECS = 5.0
+"""What was refused may become good by a file that is not watched yet, or by a service that answers again."""
+
+GO_ON = "calls go on with what was good before"
+STANDS = "no call can be taken until this is put right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,9 @@ def read_front_desk(settings: Settings, prompt: Path | None = None) -> FrontDesk
     business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
     if countries := tuple(settings.sms_countries.replace(",", " ").split()):
         business = replace(business, sms_countries=countries)
-    prompts = load_prompt_set(prompt or business.prompt or FRONT_DESK)
-    check_tool_names(prompts.prompt, tool_names(business.actions))
     return FrontDesk(
         business=business,
-        prompts=prompts,
+        prompts=load_prompts(business, prompt),
         sms_unconfirmed=load_sms_template("unconfirmed"),
         sms_failed=load_sms_template("failed"),
     )
@@ -77,53 +79,33 @@ async def with_event_types(desk: FrontDesk, event_type: Callable[[Action], Await
     return replace(desk, event_types={action.name: await event_type(action) for action in desk.business.actions})
 
 
-class HasFrontDesk(Protocol):
-    """A worker whose desk can be replaced."""
-
-    desk: FrontDesk
-    phrase_book: PhraseBook
-
-
 class FrontDeskWatch:
-    """Lets the next call use an edited file, and keeps the last good ones when one is broken.
+    """Makes a worker ready, lets its next call use an edited file, and keeps the last good ones when one is broken."""
 
-    Args:
-        read: Returns what the files say now; raises `ConfigError`.
-        event_type: Returns what an action books.
-        speak: Returns the phrases of a desk in its voice, rendered; None when the voice cannot be had now.
-    """
-
-    def __init__(
-        self,
-        worker: HasFrontDesk,
-        *,
-        business_file: Path,
-        read: Callable[[], FrontDesk],
-        event_type: Callable[[Action], Awaitable[EventType]],
-        speak: Callable[[FrontDesk], Awaitable[PhraseBook | None]],
-    ) -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._business_file = business_file
-        self._read = read
-        self._event_type = event_type
-        self._speak = speak
+        self._business_file = worker.settings.business_file
         self._complaint = ""
 
     async def run(self) -> None:
         """Watch the files for as long as the worker lives."""
+        loop = asyncio.get_running_loop()
         seen: object = None
+        tried_at = loop.time()
         while True:
             now = await asyncio.to_thread(self._fingerprint)
-            # What was refused may become good by a file that is not watched yet, or by a service that answers again.
-            if now != seen or self._complaint:
+            if now != seen or (self._complaint and loop.time() - tried_at >= TRY_AGAIN_SECS):
                 await self._take_over()
-                seen = now
+                seen, tried_at = now, loop.time()
             await asyncio.sleep(LOOK_EVERY_SECS)
 
     async def _take_over(self) -> None:
         """Use what the files say now, if it is good."""
+        worker = self._worker
         try:
-            desk = await with_event_types(await asyncio.to_thread(self._read), self._event_type)
+            desk = await with_event_types(
+                await asyncio.to_thread(read_front_desk, worker.settings), worker.service.event_type
+            )
             self._check_number(desk)
             await self._use(desk)
         except (ConfigError, CalendarRejected) as error:
@@ -132,23 +114,27 @@ class FrontDeskWatch:
             self._complain("front_desk_waits", str(error))
 
     async def _use(self, desk: FrontDesk) -> None:
-        if desk != self._worker.desk:
-            # Rendered first: a call must find its greeting.
-            phrase_book = await self._speak(desk)
-            if phrase_book is None:
-                self._complain("front_desk_waits", "the voice service does not answer")
-                return
-            self._worker.desk, self._worker.phrase_book = desk, phrase_book
-            log.info("front_desk_changed", business=str(self._business_file), prompt=str(desk.prompts.prompt.path))
-        elif self._complaint:
-            log.info("front_desk_mended")
+        was_ready = self._worker.is_ready
+        if desk == self._worker.desk and was_ready:
+            if self._complaint:
+                log.info("front_desk_mended")
+        elif await self._worker.go_by(desk):
+            event = "front_desk_changed" if was_ready else "worker_ready"
+            log.info(event, business=str(self._business_file), prompt=str(desk.prompts.prompt.path))
+        else:
+            self._complain("front_desk_waits", "the voice service does not answer")
+            return
         self._complaint = ""
 
     def _complain(self, event: str, error: str) -> None:
         """Say once what is wrong."""
         if error != self._complaint:
             self._complaint = error
-            log.error(event, error=error, hint="calls go on with what was good before")
+            is_ready = self._worker.is_ready
+            hint = (
+                "calls go on with what was good before" if is_ready else "no call can be taken until this is put right"
+            )
+            log.error(event, error=error, hint=hint)
 
     def _check_number(self, desk: FrontDesk) -> None:
         old, new = self._worker.desk.business, desk.business

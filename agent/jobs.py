@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -13,6 +13,7 @@ from appointments.outbox import OPTED_OUT
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
 
     from appointments.outbox import OutboxWorker
@@ -58,7 +59,7 @@ class TwilioSender:
 
 
 class Jobs:
-    """Runs the outbox, the settling and the watch over the event loop for as long as it is open."""
+    """Runs the outbox, the settling, the watch over the event loop and what is added, for as long as it is open."""
 
     def __init__(self, service: BookingService, outbox: OutboxWorker, store: Store, *, max_call_secs: int) -> None:
         self._service = service
@@ -68,9 +69,16 @@ class Jobs:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        jobs = (self._outbox.run(), self._settle(), _watch_event_loop())
-        self._tasks = [asyncio.create_task(job) for job in jobs]
+        self.add("outbox", self._outbox.run())
+        self.add("settling", self._settle())
+        self.add("event_loop_watch", _watch_event_loop())
         return self
+
+    def add(self, name: str, job: Coroutine[Any, Any, None]) -> None:
+        """Run `job`, which has no end of its own, until this is closed."""
+        task = asyncio.create_task(job, name=name)
+        task.add_done_callback(_tell_death)
+        self._tasks.append(task)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -92,6 +100,11 @@ class Jobs:
         now = datetime.now(UTC)
         for call_sid in await self._store.end_stale_calls(now - self._longest_call, outcome=BROKEN_OFF, at=now):
             log.warning("call_broke_off", call_sid=call_sid)
+
+
+def _tell_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("job_died", job=task.get_name(), hint="restart the worker", exc_info=error)
 
 
 def longest_call(max_call_secs: int) -> timedelta:

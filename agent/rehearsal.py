@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.instructions import check_tool_names, load_prompt_set
+from agent.business import load_prompts
 from agent.outcome import Outcome, Report, judge
 from agent.scenarios import rehearsed_business
 from agent.stand_ins import (
@@ -31,8 +31,6 @@ from agent.typed_caller import chat_process, type_through
 from appointments.errors import ConfigError
 from appointments.model import CallSid
 from appointments.store.store import Store
-from prompts.loader import FRONT_DESK
-from tools.booking import tool_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -76,8 +74,7 @@ class Rehearsed:
         for action in business.actions:
             if not (action.event_type_id.isascii() and action.event_type_id.isdigit()):
                 raise ConfigError(f"{file}: event_type {action.event_type_id!r} is not the number of an event type")
-        followed = load_prompt_set(prompt or business.prompt or FRONT_DESK).prompt
-        check_tool_names(followed, ["find_slots", "end_call", *(tool_name(action) for action in business.actions)])
+        load_prompts(business, prompt)
         return cls(file.resolve(), business, prompt and prompt.resolve())
 
     @property

@@ -14,6 +14,7 @@ import uvicorn
 
 from agent.bootstrap import check_accounts, open_worker
 from agent.chat import UNSETTLED, ordinary_week, show_plain, telling, texts_settled
+from agent.front_desk import FrontDeskWatch
 from agent.outcome import report_on_record
 from agent.rehearsal import FOLDER, SETTLE_SECS, Event, Rehearsal, Rehearsed
 from agent.server import Server, listen
@@ -95,17 +96,14 @@ async def serve_page(settings: Settings, *, host: str, port: int, caller: str, i
             _say("Trying the voice, the recogniser and the model …")
             await try_speech(worker)
             _say("Preparing what the agent says without a model …")
-            if not await worker.render_phrases(worker.phrase_book, worker.desk):
+            if not await worker.go_by(worker.desk):
                 raise ConfigError(f"the voice at {settings.openai_base_url} has stopped answering: try again")
             calls = TerminalCalls(worker, caller)
             server = Server(uvicorn.Config(build_web_app(calls.run), log_config=None, access_log=False))
             url = f"http://{host}:{listening.getsockname()[1]}/"
             _announce(worker, url, REAL.format(caller=caller) if is_real else PRETENDED)
-            watching = asyncio.create_task(worker.watch_files())
-            try:
-                await server.serve(sockets=[listening])
-            finally:
-                watching.cancel()
+            worker.jobs.add("front_desk_watch", FrontDeskWatch(worker).run())
+            await server.serve(sockets=[listening])
 
 
 def _announce(worker: Worker, url: str, consequence: str) -> None:

@@ -16,11 +16,11 @@ from rich.text import Text
 from agent.authoring.length import count
 from agent.authoring.sent import TOOLS, as_sent, token_counts, tools_of
 from agent.authoring.tokens import ENCODING, NOT_COUNTED
-from agent.instructions import RECORDING_NOTICE, Part, Source, check_tool_names, load_prompt_set, render_instructions
+from agent.instructions import RECORDING_NOTICE, Part, Source, render_instructions
 from agent.logs import configure_logs
 from agent.settings import author_settings
 from appointments.model import PhoneNumber
-from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, REHEARSAL_BUSINESS, read_prompt
+from prompts.loader import BOOKING_SCRIPT, REHEARSAL_BUSINESS, read_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,9 +73,8 @@ def run(file: Path | None, *, business: Path | None, env_file: Path | None) -> i
 def choose(file: Path | None, business: Path | None, settings: AuthorSettings) -> Chosen:
     """Return the files a worker would use, unless others are named; raises `ConfigError` with file and line."""
     # Imported now: with the business file comes Pipecat, whose first import logs.
-    from agent.business import load_business
+    from agent.business import load_business, load_prompts
     from agent.stand_ins import event_type_setting
-    from tools.booking import tool_names
 
     event_type_id = settings.calcom_event_type_id
     if business is not None:
@@ -92,9 +91,7 @@ def choose(file: Path | None, business: Path | None, settings: AuthorSettings) -
         why_prompt = "named on the command line"
     else:
         why_prompt = "named by the business file" if found.prompt else "shipped: the business file names none"
-    prompts = load_prompt_set(file or found.prompt or FRONT_DESK)
-    check_tool_names(prompts.prompt, tool_names(found.actions))
-    return Chosen(found, path, why_business, prompts, why_prompt)
+    return Chosen(found, path, why_business, load_prompts(found, file), why_prompt)
 
 
 class Page:

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from pydantic import ValidationError
 
-from agent.business import load_business, load_sms_template
+from agent.business import load_business, load_prompts, load_sms_template
 from agent.doctor.findings import Check, Finding, failed, ok, skipped, warning
-from agent.instructions import check_tool_names, load_prompt_set
 from agent.settings import Settings, load_settings
 from appointments.errors import ConfigError
-from prompts.loader import FRONT_DESK
-from tools.booking import tool_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,8 +158,7 @@ def _prompts(installation: Installation) -> tuple[PromptSet | None, list[Finding
         why = installation.lacks("business_file", business=True)
         return None, [skipped(Check.INSTRUCTIONS, why)]
     try:
-        prompts = load_prompt_set(business.prompt or FRONT_DESK)
-        check_tool_names(prompts.prompt, tool_names(business.actions))
+        prompts = load_prompts(business)
     except ConfigError as error:
         help_ = "`slotline prompts check` explains more; docs/reference/instructions.md has every key."
         return None, _file_findings(Check.INSTRUCTIONS, error, help_)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +64,7 @@ def logs() -> Iterator[list[MutableMapping[str, Any]]]:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_desk, "LOOK_EVERY_SECS", 0.02)
+    monkeypatch.setattr(front_desk, "TRY_AGAIN_SECS", 0.05)
 
 
 @pytest.fixture
@@ -75,12 +75,10 @@ async def desk(tmp_path: Path, logs: list[MutableMapping[str, Any]]) -> AsyncIte
     business.write_text(text.replace("[hours]", 'prompt = "clinic.md"\n\n[hours]', 1))
     prompt.write_text(FRONT_DESK.read_text())
     async with open_house(tmp_path / "data", business_file=business) as house:
-        assert await house.worker.render_phrases(house.worker.phrase_book, house.worker.desk)
-        watching = asyncio.create_task(house.worker.watch_files())
-        yield Desk(house, business, prompt, logs)
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        house.worker.jobs.add("front_desk_watch", front_desk.FrontDeskWatch(house.worker).run())
+        desk = Desk(house, business, prompt, logs)
+        await desk.told("worker_ready")
+        yield desk
 
 
 async def test_the_business_names_its_instructions(desk: Desk) -> None:
@@ -176,11 +174,29 @@ async def test_what_was_edited_before_the_watch_began_counts(tmp_path: Path) -> 
     business.write_text(REHEARSAL_BUSINESS.read_text())
     async with open_house(tmp_path / "data", business_file=business) as house:
         business.write_text(business.read_text().replace("Harbor Street Clinic", "Quay Street Clinic"))
-        watching = asyncio.create_task(house.worker.watch_files())
+        house.worker.jobs.add("front_desk_watch", front_desk.FrontDeskWatch(house.worker).run())
         async with asyncio.timeout(PATIENCE_SECS):
             while house.worker.desk.business.name != "Quay Street Clinic":
                 await asyncio.sleep(0.02)
-        watching.cancel()
+
+
+async def test_a_voice_refused_at_the_start_is_mended_by_an_edit(tmp_path: Path, logs: list[Any]) -> None:
+    business, prompt = tmp_path / "clinic.toml", tmp_path / "clinic.md"
+    business.write_text(REHEARSAL_BUSINESS.read_text().replace("[hours]", 'prompt = "clinic.md"\n\n[hours]', 1))
+    prompt.write_text(FRONT_DESK.read_text().replace("voice: alloy", "voice: sally"))
+    async with open_house(tmp_path / "data", business_file=business) as house:
+        house.worker.jobs.add("front_desk_watch", front_desk.FrontDeskWatch(house.worker).run())
+        desk = Desk(house, business, prompt, logs)
+        refusal = await desk.told("front_desk_refused")
+
+        assert f'{prompt}: voice "sally"' in refusal["error"]
+        assert "no call can be taken" in refusal["hint"]
+        assert not house.worker.is_ready
+
+        desk.edit(prompt, "voice: sally", "voice: alloy")
+        await desk.told("worker_ready")
+
+        assert house.worker.is_ready
 
 
 async def test_instructions_that_appear_later_are_used(desk: Desk) -> None:

@@ -185,3 +185,16 @@ async def test_calls_that_a_dead_process_left_open_are_ended_whatever_becomes_of
     assert calls.started_before is not None
     assert timedelta(seconds=660) <= datetime.now(UTC) - calls.started_before < timedelta(seconds=665)
     assert [each["call_sid"] for each in logs if each["event"] == "call_broke_off"] == ["CA1"]
+
+
+async def test_the_death_of_a_job_is_told() -> None:
+    async def die() -> None:
+        raise RuntimeError("boom")
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(5), jobs(Service(), Outbox()) as running:
+            running.add("dying", die())
+            while not logs:
+                await asyncio.sleep(0)
+
+    assert [(each["event"], each["job"]) for each in logs] == [("job_died", "dying")]
