@@ -1,4 +1,4 @@
-"""Instructions and promises of what slotline cannot do: e-mail, call back, transfer, change a booking, take payment."""
+"""Instructions and promises of what slotline cannot do: e-mail, transfer, take payment, change what it may not."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ if TYPE_CHECKING:
     from agent.authoring.text import Passage
 
 
-def check_abilities(passage: Passage, *, sends_email: bool) -> Iterator[Finding]:
+def check_abilities(passage: Passage, *, sends_email: bool, may_change: bool) -> Iterator[Finding]:
     """Find what the agent is told to do, or to promise, and cannot keep.
 
     Args:
         sends_email: Whether callers may get an e-mail from the calendar, because they are asked for an address.
+        may_change: Whether the business lets the agent move and cancel appointments.
     """
     if passage.speaker == "caller":
         return
+    able = {"email": sends_email, "change": may_change, "task": may_change}
     for sentence in passage.sentences():
         if sentence.is_negated() or _REFUSED.search(sentence.text):
             continue
         stated = sentence.stated()
+        # In what is spoken "you" is the caller, who may cancel.
+        told = "" if passage.speaker else sentence.prose
         for name, pattern, what, better in _ABILITIES:
-            found = None if name == "email" and sends_email else pattern.search(stated)
-            if found and not _WISH.search(stated, 0, found.start()):
+            text = told if name == "task" else stated
+            found = None if able.get(name) else pattern.search(text)
+            if found and not _WISH.search(f"{passage.lead.rstrip(':')} {text[: found.start()]}"):
                 line = sentence.line(found.start())
                 yield Finding(passage.path, line, "cannot-do", f'"{found[0].strip()}": {what}', better)
                 break
@@ -35,6 +40,11 @@ def check_abilities(passage: Passage, *, sends_email: bool) -> Iterator[Finding]
 
 _CANCEL = r"(?:reschedul(?:es?|ing)|cancel(?:s|l?ing)?|modif(?:y|ies|ying)|look(?:s|ing)? up)"
 _MOVE = r"(?:moves?|moving|changes?|changing)"
+_PUT_OFF = r"(?:reschedul(?:es?|ing)|cancel(?:s|l?ing)?)"
+_CHANGES_NONE = (
+    "the scopes of the business file do not let the agent change appointments",
+    "add read, reschedule and cancel to scopes, or say that changes go through a person",
+)
 _OBJECT = r"(?:you|them|the caller|callers|him or her|her|him)"
 _ABILITIES = (
     (
@@ -51,16 +61,6 @@ _ABILITIES = (
         "leave it out: the booking tool says what the caller will get",
     ),
     (
-        "call-back",
-        re.compile(
-            rf"\b(?:call|calls|phone|ring)\s+{_OBJECT}\s+back\b"
-            r"|\b(?:arrange|schedule|offer|promise|set up|request)\b[^.;?]{0,15}\bcall-?\s?backs?\b",
-            re.IGNORECASE,
-        ),
-        "slotline calls nobody back and tells nobody to",
-        "ask the caller to call again later, or offer an appointment",
-    ),
-    (
         "transfer",
         re.compile(
             r"\b(?:transfer|transferring|connect|connecting|forward|patch|put|hand)\s+"
@@ -69,18 +69,32 @@ _ABILITIES = (
             re.IGNORECASE,
         ),
         "slotline transfers no calls",
-        "give the number to call in about, or offer an appointment",
+        "give the number to call in about, or offer a call back (request_callback)",
     ),
     (
         "change",
         re.compile(
             rf"\b{_CANCEL}\b(?:,? (?:or|and|and/or) (?:{_CANCEL}|{_MOVE})\b)?\s+"
             r"(?:(?!(?:to|on|from|with|when|for|in|at|about)\b)[\w'-]+\s+){0,3}(?:appointments?|bookings?)\b"
-            rf"|\b{_MOVE}\s+(?:an?|the|their|your|any|existing)\s+(?:[\w'-]+\s+)?(?:appointments?|bookings?)\b",
+            rf"|\b{_MOVE}\s+(?:an?|the|their|your|any|existing)\s+(?:[\w'-]+\s+)?(?:appointments?|bookings?)\b"
+            # Of appointments that an earlier sentence speaks of.
+            rf"|\b{_PUT_OFF}\s+(?:it|them|one|theirs|for (?:them|the caller|callers))\b"
+            rf"|\b(?:we|I)(?:'ll| can| will| may| also| gladly)*\s+{_PUT_OFF}\b",
             re.IGNORECASE,
         ),
-        "slotline books new appointments and changes none",
-        "say that changes go through a person, or through the link in the e-mail of Cal.com",
+        *_CHANGES_NONE,
+    ),
+    (
+        "task",
+        re.compile(
+            rf"\byou\b(?: (?:can|may|will|also|even|to|help (?:callers|them|people)|book|move|change|and|or)\b|,)*"
+            rf"\s+{_PUT_OFF}\b"
+            r"|\b(?:job|task|role|goal|help|helps|assist|assists|handle)\b"
+            rf"(?:(?!\b(?:who|wants?|asks?|if|when)\b)[^.;:]){{0,60}}?\b{_PUT_OFF}\b"
+            r"|^\W*(?:also |then )?(?:cancel|reschedule)\b(?![^.]{0,30}:)",
+            re.IGNORECASE,
+        ),
+        *_CHANGES_NONE,
     ),
     (
         "reminder",
@@ -94,7 +108,7 @@ _ABILITIES = (
             r"\b(?:take|takes|taking|leave|pass on|relay) (?:an?|the|their|any) (?:\w+ )?messages?\b", re.IGNORECASE
         ),
         "slotline passes no messages on",
-        "ask the caller to call again in the opening hours, or offer an appointment",
+        "offer a call back: what it is about is kept with it (request_callback)",
     ),
     (
         "keys",

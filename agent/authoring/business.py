@@ -10,22 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from agent.authoring.cures import better_business
 from agent.authoring.rules import Finding
-from agent.business import BusinessFile, business_of, business_problems
+from agent.authoring.zones import check_fixed_zones
+from agent.business import (
+    BusinessFile,
+    business_of,
+    business_problems,
+    code_template_problems,
+    template_problems,
+    value_problems,
+)
 from agent.toml_lines import parse_toml
 from appointments.contact import country_of
 from appointments.errors import ConfigError
-from appointments.messages import MOST_SEGMENTS, check_length, check_template, render_sms, segments
+from appointments.messages import MOST_SEGMENTS, render_sms, segments
 from appointments.model import Slot
-from prompts.loader import REHEARSAL_BUSINESS, SMS_TEMPLATES, sms_template_path
-from prompts.reading import FileProblem, explained, nearest_line, read_text
+from prompts.loader import CODE_TEMPLATE, REHEARSAL_BUSINESS, SMS_TEMPLATES, sms_template_path
+from prompts.reading import FileProblem, nearest_line, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from appointments.model import Action, Business
-    from prompts.reading import LineOf, Problem
+    from prompts.reading import LineOf, Loc, Problem
 
 SHIPPED = ("rehearsal.toml", "plumber.toml", "salon.toml")
 """The examples among the shipped business files: their numbers and addresses are made up on purpose."""
@@ -43,7 +52,6 @@ class BusinessReading:
     business: Business | None = None
     wrong: frozenset[str] = frozenset()
     line_of: LineOf = lambda _: None
-    about_line: int = 1
 
     def line(self, *loc: int | str) -> int:
         return nearest_line(loc, self.line_of)
@@ -56,8 +64,7 @@ class BusinessReading:
 def read_business(path: Path, *, event_type_id: str) -> BusinessReading:
     """Return what can be read of the business file `path`, and all for which a worker refuses it."""
     try:
-        text = read_text(path)
-        data, line_of = parse_toml(text, path)
+        data, line_of = parse_toml(read_text(path), path)
     except FileProblem as problem:
         return BusinessReading(path, tuple(_findings(problem.problems, path, "unreadable")))
     findings: list[Finding] = []
@@ -65,20 +72,16 @@ def read_business(path: Path, *, event_type_id: str) -> BusinessReading:
     try:
         file = BusinessFile.model_validate(data)
     except ValidationError as error:
-        findings += _findings(explained(error, BusinessFile, line_of), path, "business-file")
-        wrong = frozenset(_untrusted(details["loc"], details["type"]) for details in error.errors())
-        mended = _mended(data, error)
-        if mended is None:
-            return BusinessReading(path, tuple(findings), line_of=line_of)
-        file = mended
-    problems = business_problems(file, path, line_of, event_type_id)
-    findings += [found for found in _findings(problems, path, "business-file") if found not in findings]
+        findings += _findings(value_problems(error, data, line_of), path, "business-file")
+        costly = (details["loc"] for details in error.errors() if _is_costly(details["loc"], details["type"]))
+        wrong = frozenset(str(loc[0]) for loc in costly)
+        file = _mended(data, error)
+    findings += _findings(business_problems(file, path, line_of, event_type_id), path, "business-file")
     try:
         business = business_of(file, path, event_type_id)
     except ConfigError:  # a shipped template is wrong, which is found where it stands
-        return BusinessReading(path, tuple(findings), line_of=line_of)
-    about_line = _about_line(text, business.about, nearest_line(("about",), line_of))
-    return BusinessReading(path, tuple(findings), business, wrong, line_of, about_line)
+        business = None
+    return BusinessReading(path, tuple(findings), business, wrong, line_of)
 
 
 def check_business(reading: BusinessReading, now: datetime) -> Iterator[Finding]:
@@ -89,7 +92,9 @@ def check_business(reading: BusinessReading, now: datetime) -> Iterator[Finding]
     if "hours" not in reading.wrong:
         yield from _check_hours(reading, business)
     yield from _check_reach(reading, business)
-    if "actions" not in reading.wrong:  # else they are not where they stand in the file
+    yield from check_fixed_zones(reading, business)
+    if "actions" not in reading.wrong:
+        yield from _check_event_types(reading, business)
         for index, action in enumerate(business.actions):
             yield from _check_action(reading, business, action, index, now)
 
@@ -98,17 +103,17 @@ def check_texts() -> Iterator[Finding]:
     """Find what is wrong with the shipped message templates."""
     for name in SMS_TEMPLATES:
         yield from check_text(sms_template_path(name))
+    yield from check_text(sms_template_path(CODE_TEMPLATE), code_template_problems)
 
 
-def check_text(path: Path) -> Iterator[Finding]:
+def check_text(path: Path, problems_of: Callable[[str], Iterable[Problem]] = template_problems) -> Iterator[Finding]:
     """Find what is wrong with a message template in a file of its own."""
     try:
         template = read_text(path)
     except FileProblem as problem:
         yield from _findings(problem.problems, path, "unreadable")
         return
-    for line, what in _template_problems(template):
-        yield Finding(path, line, "text-template", what, "docs/reference/instructions.md tells what a text may hold")
+    yield from _findings(problems_of(template), path, "text-template")
 
 
 def text_segments(business: Business) -> dict[str, int]:
@@ -116,86 +121,52 @@ def text_segments(business: Business) -> dict[str, int]:
     return {action.title: _segments(business, action) for action in business.actions if action.sms_confirmation}
 
 
-def _template_problems(template: str) -> Iterator[tuple[int, str]]:
-    is_known = True
-    for number, line in enumerate(template.splitlines(), start=1):
-        try:
-            check_template(line)
-        except ConfigError as error:
-            is_known = False
-            yield number, str(error)
-    if is_known:
-        try:
-            check_length(template.strip())
-        except ConfigError as error:
-            yield 1, str(error)
-
-
 def _findings(problems: Iterable[Problem], path: Path, rule: str) -> Iterator[Finding]:
     for problem in problems:
-        yield Finding(path, problem.line, rule, problem.text, _better(problem.text))
+        yield Finding(path, problem.line, rule, problem.text, better_business(problem))
 
 
-def _better(problem: str) -> str:
-    if found := re.search(r"did you mean (\S+)\?$", problem):
-        return f"write {found[1]}"
-    if found := re.match(r"(\S+) is missing", problem):
-        return f"add {found[1].rpartition('.')[2]} = …, as in prompts/business/rehearsal.toml"
-    if "is not TOML" in problem:
-        return 'texts stand in quotes, and a day\'s hours in brackets: monday = ["09:00-17:00"]'
-    if "there is no" in problem:
-        return "write the path as seen from the folder of the business file"
-    return "docs/reference/business.md tells what each key takes"
-
-
-_STAND_INS: dict[str, Any] = {"name": "the business", "number": "+14155550100", "zone": "UTC", "hours": {}}
+_REQUIRED = {"name": "the business", "number": "+14155550100", "zone": "UTC", "hours": {}}
 """What stands for a required key that is wrong, so that the rest can be checked."""
 
 
-def _untrusted(loc: tuple[int | str, ...], kind: str) -> str:
-    """Return the top-level key that a mistake makes useless, "" when the rest of an action still holds."""
-    return "" if loc[0] == "actions" and not _costs_action(loc, kind) else str(loc[0])
+def _is_costly(loc: Loc, kind: str) -> bool:
+    """Claim that nothing holds of the top-level key that `loc` begins with: more than a part of an action is wrong."""
+    if loc[0] != "actions":
+        return True
+    return loc[-1] == "title" if len(loc) > 2 else kind != "value_error"
 
 
-def _costs_action(loc: tuple[int | str, ...], kind: str) -> bool:
-    """Claim that an action is no action without what is wrong at `loc`."""
-    return kind == "missing" or (len(loc) < 3 and kind != "value_error") or loc[-1] == "title"
-
-
-def _mended(data: dict[str, object], error: ValidationError) -> BusinessFile | None:
-    """Return the business file without what is wrong with it, None when too little is left."""
+def _mended(data: dict[str, object], error: ValidationError) -> BusinessFile:
+    """Return the business file without what is wrong with it, and with something in place of what is required."""
     left: Any = copy.deepcopy(data)
     for details in error.errors():
-        _drop(left, details["loc"], details["type"])
-    left = {**_STAND_INS, **left}
-    actions = left.get("actions")
-    if isinstance(actions, list):
-        left["actions"] = [action for action in actions if action is not None]
-    try:
-        return BusinessFile.model_validate(left)
-    except ValidationError:
-        return None
+        loc = details["loc"]
+        if loc[0] == "actions" and len(loc) > 1:
+            left["actions"][loc[1]] = _mended_action(left["actions"][loc[1]], loc[2:])
+        else:
+            _take_out(left, loc)
+    left = {**_REQUIRED, **left}
+    left["actions"] = left.get("actions") or [{}]
+    for number, action in enumerate(left["actions"], start=1):
+        action.setdefault("title", f"Appointment {number}")
+    return BusinessFile.model_validate(left)
 
 
-def _drop(left: Any, loc: tuple[int | str, ...], kind: str) -> None:
-    """Take the value at `loc` out, and the whole action when it cannot do without."""
-    if loc[0] == "actions" and len(loc) > 1:
-        actions, index = left["actions"], loc[1]
-        if actions[index] is None or _costs_action(loc, kind):
-            actions[index] = None
-            return
-        # In person without an address is wrong about two keys; either may go.
-        left, loc = actions[index], loc[2:] or ("platform",)
-    while len(loc) > 1 and isinstance(left.get(loc[0]), dict):
-        left, loc = left[loc[0]], loc[1:]
-    left.pop(loc[0], None)
+def _mended_action(action: Any, loc: Loc) -> dict[str, Any]:
+    if not isinstance(action, dict):
+        return {}
+    if loc:
+        _take_out(action, loc)
+    if action.get("platform") == "in_person" and not action.get("address"):
+        action["address"] = "here"
+    return action
 
 
-def _about_line(text: str, about: str, line: int) -> int:
-    """Return the line on which the words of `about` begin: a long text starts below its key."""
-    first = about.splitlines()[0] if about else ""
-    lines = text.splitlines()
-    return next((number for number in (line, line + 1) if first in "".join(lines[number - 1 : number])), line)
+def _take_out(table: dict[str, Any], loc: Loc) -> None:
+    while len(loc) > 1 and isinstance(table.get(str(loc[0])), dict):
+        table, loc = table[str(loc[0])], loc[1:]
+    table.pop(str(loc[0]), None)
 
 
 def _check_hours(reading: BusinessReading, business: Business) -> Iterator[Finding]:
@@ -233,6 +204,19 @@ def _check_reach(reading: BusinessReading, business: Business) -> Iterator[Findi
         )
         better = f"write sms_countries = {[country, *business.sms_countries]!r}".replace("'", '"')
         yield Finding(reading.path, reading.line("sms_countries"), "sms-countries", what, better)
+
+
+def _check_event_types(reading: BusinessReading, business: Business) -> Iterator[Finding]:
+    """Find two actions that book the same."""
+    others: dict[str, str] = {}
+    for index, action in enumerate(business.actions):
+        event_type = action.event_type_id
+        if event_type and event_type in others:
+            what = f'"{action.title}" books event type {event_type}, and so does "{others[event_type]}"'
+            better = "write the number of its own event type at Cal.com, or keep one of the two actions"
+            line = reading.line("actions", index, "event_type")
+            yield Finding(reading.path, line, "same-event-type", what, better)
+        others.setdefault(event_type, action.title)
 
 
 def _check_action(

@@ -69,7 +69,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _lines(found: Review) -> Iterator[str]:
     for finding in found.findings:
         kind = typer.style(f"{finding.severity}[{finding.rule}]", fg=_COLOURS[finding.severity], bold=True)
-        yield f"{_shown(finding.path)}:{finding.line}: {kind} {finding.text}"
+        line = f":{finding.line}" if finding.line else ""
+        yield f"{_shown(finding.path)}{line}: {kind} {finding.text}"
         yield f"    better: {finding.better}"
     if found.findings:
         yield ""

@@ -76,12 +76,14 @@ def _is_said(sentence: Span, quote: Span) -> bool:
 
 
 def _questions_for_numbers(sentence: Span) -> Iterator[Finding]:
-    better = "leave it out: texts go to the number the caller calls from, and no tool takes another"
+    if _NEEDS_NUMBER.search(f"{sentence.passage.lead} {sentence.text}"):
+        return
+    better = "leave it out: texts go to the number the caller calls from; only a code and a call back take another"
     found = next(find(_ASKS_NUMBER, sentence), None)
     if found is None and not sentence.is_negated():
         found = _NUMBER_QUESTION.search(sentence.stated())
     if found is not None:
-        what = f'"{found[0].strip()}" asks for a number that nothing uses'
+        what = f'"{found[0].strip()}" asks for a number that no booking uses'
         yield _finding(sentence, found, "asks-for-number", what, better)
 
 
@@ -143,6 +145,12 @@ _ASKS_NUMBER = re.compile(
     r"(?! (?:that )?(?:they|the caller|you|he|she)(?:'re| are| is|'s)? call)",
     re.IGNORECASE,
 )
+_NEEDS_NUMBER = re.compile(
+    r"\bcall (?:them|the caller|him|her|somebody|anybody) back\b|\bcall(?:ed)?[- ]?backs?\b|\bwait(?:ing)? ?list\b"
+    r"|\bcodes?\b",
+    re.IGNORECASE,
+)
+"""What takes a number other than the one that calls."""
 _NUMBER_QUESTION = re.compile(
     r"\b(?:your|a good|the best|a) (?:(?:phone|telephone|mobile|cell|callback|contact|best) )?number\b"
     r"(?: (?:to (?:reach|call)|where|for you)\b[^?]*)?\?",

@@ -6,12 +6,14 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from agent.authoring.cures import better_head
 from agent.authoring.rules import Finding
-from agent.authoring.text import GREETING, Passage
+from agent.authoring.text import GREETING, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.authoring.text import Passage
     from prompts.loader import PromptSource
 
 VOICES = (
@@ -26,32 +28,35 @@ def check_form(source: PromptSource) -> Iterator[Finding]:
     """Find what the loader refuses in an instructions file, other than placeholders."""
     for problem in source.problems:
         rule = "unreadable" if problem.text.startswith(_NO_FORM) else "front-matter"
-        yield Finding(source.path, problem.line, rule, problem.text, _better_form(problem.text))
+        yield Finding(source.path, problem.line, rule, problem.text, better_head(problem))
     if source.head and (found := re.search(r"\{\w*\}", source.head.name)):
         what = f"{found[0]} is filled in by nobody in name, and the agent would call itself that"
         yield Finding(source.path, source.line_of(("name",)) or 2, "placeholder", what, "write the words themselves")
 
 
-def check_greeting(source: PromptSource) -> Iterator[Finding]:
+def check_greeting(spoken: Passage) -> Iterator[Finding]:
     """Find a greeting that hides what answers, speaks of a recording by itself, or goes on for too long."""
-    text, line = source.greeting, source.greeting_line
+    path, text, line = spoken.path, spoken.text, spoken.line(0)
     if not text:
         return
     if not _DISCLOSED.search(text):
         what = "the greeting does not tell callers that they speak to an automated assistant"
-        yield Finding(source.path, line, "not-disclosed", what, 'write "I\'m the automated assistant."')
+        yield Finding(path, line, "not-disclosed", what, 'write "I\'m the automated assistant."')
     if found := _RECORDED.search(text):
         what = f'"{found[0]}" is said whether calls are recorded or not, and twice when they are'
-        yield Finding(source.path, line, "recording-notice", what, "write {recording_notice} in its place")
+        yield Finding(
+            path, spoken.line(found.start()), "recording-notice", what, "write {recording_notice} in its place"
+        )
     if (count := len(text.split())) > GREETING_WORDS:
         what = f"the greeting has {count} words, and the caller waits for its end"
         better = f"keep it under {GREETING_WORDS} words: the name, the automated assistant, one question"
-        yield Finding(source.path, line, "long-greeting", what, better)
+        yield Finding(path, line, "long-greeting", what, better)
 
 
 def greeting(source: PromptSource) -> Passage:
     """Return the greeting as a passage that the agent speaks."""
-    return Passage(source.path, source.greeting, ((0, source.greeting_line),), GREETING, "", "agent")
+    lines = enumerate(source.greeting.splitlines() or [""], start=source.greeting_line)
+    return joined(lines, source.path, section=GREETING, speaker="agent")
 
 
 def check_voice(source: PromptSource) -> Iterator[Finding]:
@@ -62,16 +67,6 @@ def check_voice(source: PromptSource) -> Iterator[Finding]:
         better = f"write {close[0]}" if close else "write alloy, or try the others"
         what = f'voice "{voice}" is refused by the speech service; there are {", ".join(VOICES)}'
         yield Finding(source.path, source.line_of(("voice",)) or 2, "front-matter", what, better)
-
-
-def _better_form(problem: str) -> str:
-    if found := re.search(r"did you mean (\S+)\?$", problem):
-        return f"write {found[1]}"
-    if "is missing" in problem:
-        return f"add a line {problem.split()[0]}: …"
-    if "not YAML" in problem or "front matter" in problem:
-        return "begin the file with ---, then name:, voice: and greeting: in quotes, then ---"
-    return "see docs/reference/instructions.md"
 
 
 _NO_FORM = ("starts with", "front matter is", "has no text", "is not YAML", "YAML aliases")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.authoring.rules import Finding
 from appointments.clock_words import UNITS
@@ -21,6 +21,14 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ALL = frozenset(range(7))
 _NONE: frozenset[int] = frozenset()
 _BETTER = "leave it out: the agent is told the hours of the business file; change them there"
+
+
+class _DayGroup(NamedTuple):
+    """Days that are named together, and where."""
+
+    begin: int
+    end: int
+    days: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +120,14 @@ def _is_only_times(text: str) -> bool:
     return rest != text and re.search(r"\w{5}", rest) is None and bool(_DAY_GROUP.search(text))
 
 
-def _ranges(
-    text: str, spans: Sequence[re.Match[str]], groups: Sequence[tuple[int, int, frozenset[int]]]
-) -> Iterator[_Said]:
+def _ranges(text: str, spans: Sequence[re.Match[str]], groups: Sequence[_DayGroup]) -> Iterator[_Said]:
     for found in spans:
         opens, closes = _readings(found, "a"), _readings(found, "b")
         pairs = [(begin, end or _MIDNIGHT) for begin, end in product(opens, closes) if begin < (end or _MIDNIGHT)]
         if not pairs or _CLOSED_BEFORE.search(text, 0, found.start()):
             continue
         days, names_days = _nearest(groups, found.start(), found.end())
-        begin = min([found.start(), *(b for b, _, group in groups if group == days and b < found.start())])
+        begin = min([found.start(), *(g.begin for g in groups if g.days == days and g.begin < found.start())])
         yield _Said(
             begin,
             text[begin : found.end()].strip(" .,"),
@@ -143,7 +149,7 @@ def _whole_days(sentence: Span, text: str) -> Iterator[_Said]:
         if sentence.passage.is_forbidden or _ASKED.search(text, 0, found.start()):
             continue
         is_closed = bool(found["closed"] or found["after"]) != sentence.is_negated(found.start())
-        days = frozenset(day for _, _, group in _day_groups(found[0]) for day in group)
+        days = frozenset(day for group in _day_groups(found[0]) for day in group.days)
         yield _Said(found.start(), found[0].strip(" .,"), days, is_closed=is_closed)
 
 
@@ -151,16 +157,16 @@ def _is_statement(sentence: Span, text: str, begin: int) -> bool:
     return not sentence.is_negated(begin) and _ASKED.search(text, 0, begin) is None
 
 
-def _nearest(groups: Sequence[tuple[int, int, frozenset[int]]], begin: int, end: int) -> tuple[frozenset[int], bool]:
+def _nearest(groups: Sequence[_DayGroup], begin: int, end: int) -> tuple[frozenset[int], bool]:
     """Return the days that the times at [begin, end) are about, and whether they are named."""
-    before = [days for _, last, days in groups if last <= begin]
-    after = [days for first, _, days in groups if first >= end]
+    before = [group.days for group in groups if group.end <= begin]
+    after = [group.days for group in groups if group.begin >= end]
     if before:
         return before[-1], True
     return (after[0], True) if after else (_ALL, False)
 
 
-def _day_groups(text: str) -> Iterator[tuple[int, int, frozenset[int]]]:
+def _day_groups(text: str) -> Iterator[_DayGroup]:
     """Return where days are named, and which: "Mon-Fri", "Monday, Wednesday and Friday", "weekdays"."""
     for found in _DAY_GROUP.finditer(text):
         days: set[int] = set()
@@ -173,7 +179,7 @@ def _day_groups(text: str) -> Iterator[tuple[int, int, frozenset[int]]]:
             else:
                 first, last = _day(part["first"]), _day(part["last"] or part["first"])
                 days |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
-        yield found.start(), found.end(), frozenset(days)
+        yield _DayGroup(found.start(), found.end(), frozenset(days))
 
 
 def _day(name: str) -> int:
@@ -246,15 +252,11 @@ _NAME = (
     r"(?:(?i:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?)"
     r"|(?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?)"
 )
-_ONE_RUN = (
-    rf"(?:(?:{_NAME})(?:\s*(?:-|\u2013|\u2014|\bto\b|\bthrough\b|\bthru\b)\s*(?:{_NAME}))?"
-    r"|(?i:weekdays?|weekends?|every ?day|daily|seven days a week))"
-)
+_TO = r"\s*(?:-|\u2013|\u2014|\bto\b|\bthrough\b|\bthru\b)\s*"
+_SEVERAL = r"(?i:weekdays?|weekends?|every ?day|daily|seven days a week)"
+_ONE_RUN = rf"(?:{_NAME}(?:{_TO}{_NAME})?|{_SEVERAL})"
 _DAY_GROUP = re.compile(rf"\b{_ONE_RUN}(?:(?:\s*[,/&]\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+){_ONE_RUN})*")
-_DAY_RUN = re.compile(
-    rf"(?P<first>{_NAME})(?:\s*(?:-|\u2013|\u2014|to|through|thru)\s*(?P<last>{_NAME}))?"
-    r"|(?i:weekdays?|weekends?|every ?day|daily|seven days a week)"
-)
+_DAY_RUN = re.compile(rf"(?P<first>{_NAME})(?:{_TO}(?P<last>{_NAME}))?|{_SEVERAL}")
 _WHOLE_DAY = re.compile(
     rf"\b(?:(?P<closed>(?i:closed))|(?i:open))\s+(?:all day\s+)?(?:only\s+)?(?:on\s+)?(?:every\s+)?{_DAY_GROUP.pattern}"
     rf"|{_DAY_GROUP.pattern}\s*(?::|,|-|is|are|we are|we're)?\s*(?P<after>closed)\b"

@@ -29,8 +29,6 @@ TEXT_BUDGET = 900
 """Of the author's text beside the shipped booking script; one that replaces the script may have its length on top."""
 INSTRUCTIONS_BUDGET = 2500
 """Of the system prompt: the author's text, booking scripts, facts and calendar."""
-ABOUT_BUDGET = 400
-"""Of ``about`` in the business file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from datetime import date
 from typing import TYPE_CHECKING
 
 from agent.authoring.rules import Finding
+from agent.retirements import DEPRECATIONS, retirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from prompts.loader import PromptSource
 
@@ -31,6 +33,9 @@ def check_model(source: PromptSource, llm_model: str, today: date) -> Iterator[F
     if judged := _judged(model, today):
         rule, what = judged
         yield Finding(source.path, line, rule, f"{name} {what}", f"use {BETTER_MODELS}")
+    elif meant := _misspelt(model):
+        better = f"did you mean {meant}? A server of your own may have a model of any name"
+        yield Finding(source.path, line, "unknown-model", f"{name} is not known to us: check the spelling", better)
     if source.head is not None:
         yield from _temperature(source, source.head.temperature, model, name)
 
@@ -38,10 +43,10 @@ def check_model(source: PromptSource, llm_model: str, today: date) -> Iterator[F
 def retirement(source: PromptSource, llm_model: str, today: date) -> str:
     """Return a note on a model that OpenAI is going to shut down, "" when none is known."""
     model = _named(source) or llm_model
-    for day, pattern in _RETIRED:
-        if today < day and pattern.fullmatch(_bare(model)):
-            return f"OpenAI shuts {model} down on {day:%Y-%m-%d}: {RETIREMENTS}"
-    return ""
+    retirement = retirement_of(_bare(model))
+    if retirement is None or retirement.day <= today:
+        return ""
+    return f"OpenAI shuts {model} down on {retirement.day}: {DEPRECATIONS}"
 
 
 def model_of(source: PromptSource | None, llm_model: str) -> str:
@@ -66,10 +71,18 @@ def _judged(model: str, today: date) -> tuple[str, str] | None:
     for pattern, why in _WEAK:
         if pattern.fullmatch(model):
             return "weak-model", f"is weak at calling tools: {why}"
-    for day, pattern in _RETIRED:
-        if day <= today and pattern.fullmatch(model):
-            return "retired-model", f"was shut down by OpenAI on {day:%Y-%m-%d}"
+    retirement = retirement_of(model)
+    if retirement is not None and retirement.day <= today:
+        return "retired-model", f"was shut down by OpenAI on {retirement.day}"
     return None
+
+
+def _misspelt(model: str) -> str:
+    """Return the known model whose name this one resembles, "" when it is known itself or is like none."""
+    name = _DATE.sub("", model)
+    if name in _KNOWN or _LATER.fullmatch(name):
+        return ""
+    return next(iter(difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85)), "")
 
 
 def _temperature(source: PromptSource, temperature: float, model: str, name: str) -> Iterator[Finding]:
@@ -84,9 +97,17 @@ def _temperature(source: PromptSource, temperature: float, model: str, name: str
 
 
 _DATED = r"(?:-20\d\d-\d\d-\d\d|-\d{4})?"
+_DATE = re.compile(rf"{_DATED}$")
+_KNOWN = (
+    "gpt-3.5-turbo", "gpt-4", "gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano",
+    "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "gpt-5.1", "gpt-5.2", "gpt-5.4", "gpt-5.4-mini", "gpt-5.5",
+    "o1", "o1-pro", "o3", "o3-mini", "o3-pro", "o4-mini",
+)  # fmt: skip
+_LATER = re.compile(r"gpt-[5-9](?:\.\d)?(?:-(?:mini|nano|pro|chat|codex|latest))*|o\d(?:-mini|-pro)?")
+"""Names that OpenAI may have given since: those of the same form."""
 _NO_CHAT = re.compile(
     r"^(?:whisper|tts|dall-e|text-|omni-moderation|davinci|babbage|sora|gpt-image)"
-    r"|transcribe|-tts\b|realtime|-instruct\b|-search-preview|-search-api|deep-research|computer-use"
+    r"|transcribe|-tts\b|realtime|^gpt-3\.5-turbo-instruct|-search-preview|-search-api|deep-research|computer-use"
     # They reject the parameter `tools`:
     # https://community.openai.com/t/developer-role-not-accepted-for-o1-o1-mini-o3-mini/1110750/7
     r"|^o1-(?:mini|preview)|^chatgpt-4o"
@@ -106,14 +127,5 @@ _WEAK = (
     (re.compile(rf"gpt-5(?:\.\d)?-nano{_DATED}"), "it is made for sorting and summing up texts"),
 )
 """Each: the models, and why. What counts is whole tasks solved, because a call is one."""
-RETIREMENTS = "https://developers.openai.com/api/docs/deprecations"
-_RETIRED = (
-    (date(2026, 10, 23), re.compile(rf"gpt-4|gpt-4-(?:\d{{4}}|1106-preview)|gpt-4-turbo{_DATED}|gpt-4o-2024-05-13")),
-    (date(2026, 10, 23), re.compile(rf"(?:o1|o1-pro|o3-mini|o4-mini|gpt-4\.1-nano){_DATED}|gpt-3\.5-turbo{_DATED}")),
-    (date(2026, 12, 11), re.compile(rf"(?:gpt-5|gpt-5-mini|gpt-5-nano|gpt-5-pro|o3|o3-pro){_DATED}")),
-    (date(2027, 1, 14), re.compile(rf"(?:gpt-4o|gpt-4o-mini|gpt-4\.1|gpt-4\.1-mini){_DATED}")),
-    (date(2027, 4, 1), re.compile(rf"gpt-5\.1{_DATED}")),
-)
-"""When OpenAI shuts models down, as its page of deprecations said in October 2026."""
 # "Only the default (1) value is supported": https://github.com/guardrails-ai/guardrails/issues/1353
 _ONE_TEMPERATURE = re.compile(rf"gpt-5(?:-mini|-nano|-pro)?{_DATED}|o[134](?:-mini|-pro)?{_DATED}")

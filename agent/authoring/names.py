@@ -116,18 +116,24 @@ def _close_placeholder(name: str, known: Collection[str]) -> str:
 
 
 def _better_tool(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), sorted(known), n=1)
-    if close:
-        return f"did you mean {close[0]}?"
     words = name.casefold()
+    if same := difflib.get_close_matches(words, sorted(known), n=1, cutoff=0.85):
+        return f"did you mean {same[0]}?"
     booking = [tool for tool in known if tool.startswith("book_")]
     for hints, tools in (
+        (("resched", "move", "change"), ["move_appointment"]),
+        (("cancel",), ["cancel_appointment"]),
+        (("callback", "call_back"), ["request_callback"]),
         (("slot", "avail", "free", "calendar"), ["find_slots"]),
-        (("book", "sched", "appoint", "reserv"), booking),
+        (("book", "sched", "create_appoint", "reserv"), booking),
+        (("appoint",), ["find_appointments"]),
         (("hang", "end", "bye", "finish"), ["end_call"]),
     ):
-        if tools and any(hint in words for hint in hints):
-            return f"use {' or '.join(sorted(tools))}"
+        meant = sorted(set(tools).intersection(known))
+        if meant and any(hint in words for hint in hints):
+            return f"use {' or '.join(meant)}"
+    if close := difflib.get_close_matches(words, sorted(known), n=1):
+        return f"did you mean {close[0]}?"
     return "say what the agent shall do in plain words; it has no other tools"
 
 

@@ -8,22 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.authoring.abilities import check_abilities
+from agent.authoring.about import check_about
 from agent.authoring.business import check_business, check_texts, read_business, text_segments
 from agent.authoring.conduct import check_conduct, check_never_say
-from agent.authoring.facts import check_address, check_dates, check_name, check_numbers, check_zone
+from agent.authoring.cures import better_head
+from agent.authoring.facts import check_address, check_dates, check_name
 from agent.authoring.flow import check_flow
 from agent.authoring.head import check_form, check_greeting, check_voice, greeting
 from agent.authoring.hours import check_hours
-from agent.authoring.length import ABOUT_BUDGET, Tokens, check_length, count
+from agent.authoring.length import Tokens, check_length, count
 from agent.authoring.model import check_model, model_of, retirement
 from agent.authoring.names import check_actions, check_placeholders, check_tool_names, check_unmentioned
+from agent.authoring.phones import check_numbers
 from agent.authoring.prices import check_prices
 from agent.authoring.rules import Finding, Severity
-from agent.authoring.speech import check_about, check_spoken, check_wish_for_many, check_wish_for_markup
+from agent.authoring.speech import check_spoken, check_wishes
 from agent.authoring.text import passages
-from agent.authoring.tokens import NOT_COUNTED, count_tokens
+from agent.authoring.tokens import NOT_COUNTED
+from agent.authoring.zones import check_zone
 from agent.stand_ins import event_type_setting
 from appointments.errors import ConfigError
+from appointments.model import Scope
 from prompts.loader import (
     BOOKING_SCRIPT,
     FRONT_DESK,
@@ -33,7 +38,7 @@ from prompts.loader import (
     read_prompt,
 )
 from prompts.reading import FileProblem, read_text
-from tools.booking import tool_names
+from tools.toolbox import tool_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +96,7 @@ def review(file: Path | None, business: Path | None, settings: AuthorSettings, n
         business=path,
         model=model_of(source, settings.llm_model),
         tokens=tokens,
-        segments=text_segments(reading.business) if reading.business else {},
+        segments=text_segments(reading.business) if reading.business and "actions" not in reading.wrong else {},
         notes=tuple(filter(None, notes)),
     )
 
@@ -129,8 +134,7 @@ def _read(path: Path) -> tuple[PromptSource | None, list[Finding]]:
     try:
         return read_prompt(path), []
     except FileProblem as problem:
-        better = "save it as UTF-8 text that you may read"
-        return None, [Finding(path, each.line, "unreadable", each.text, better) for each in problem.problems]
+        return None, [Finding(path, each.line, "unreadable", each.text, better_head(each)) for each in problem.problems]
 
 
 def _script() -> str:
@@ -146,17 +150,18 @@ def _check_prompt(
     """Check the author's file."""
     path, business = source.path, reading.business
     yield from check_form(source)
-    yield from check_greeting(source)
+    spoken = greeting(source)
+    yield from check_greeting(spoken)
     yield from check_voice(source)
     yield from check_model(source, settings.llm_model, now.date())
     yield from check_placeholders(source.greeting, PROMPT_PLACEHOLDERS, path, source.greeting_line)
     yield from check_placeholders(source.text, PROMPT_PLACEHOLDERS, path, source.text_line)
     text = passages(source.text, path, source.text_line, agent=source.head.name if source.head else "")
-    for passage in (greeting(source), *text):
+    for passage in (spoken, *text):
         yield from _check_passage(passage, reading)
     yield from check_never_say(text)
     if business is not None and "actions" not in reading.wrong:
-        yield from check_flow(source, business.actions)
+        yield from check_flow(source, text, business.actions)
         lines = [reading.line("actions", index) for index in range(len(business.actions))]
         yield from check_unmentioned(source.text, business.actions, reading.path, lines)
 
@@ -170,32 +175,26 @@ def _check_rest(reading: BusinessReading, script: str) -> Iterator[Finding]:
         yield from check_placeholders(script, SCRIPT_PLACEHOLDERS, BOOKING_SCRIPT, 1)
         for passage in passages(script, BOOKING_SCRIPT):
             yield from _check_passage(passage, reading)
-    for passage in passages(business.about, reading.path, reading.about_line):
-        yield from check_about(passage)
-        if "hours" not in reading.wrong:
-            yield from check_hours(passage, business.hours)
-        if "number" not in reading.wrong:
-            yield from check_numbers(passage, business, is_about=True)
-    if (tokens := count_tokens(business.about)) is not None and tokens > ABOUT_BUDGET:
-        what = f"about has {tokens} tokens, {ABOUT_BUDGET} are the budget: the model reads it again in every turn"
-        better = "keep what callers really ask"
-        yield Finding(reading.path, reading.about_line, "long-about", what, better)
+    yield from check_about(reading, business)
 
 
 def _check_passage(passage: Passage, reading: BusinessReading) -> Iterator[Finding]:
     """Check a part of what the agent is told, by all rules that look at words."""
     yield from check_spoken(passage)
-    yield from check_wish_for_markup(passage)
-    yield from check_wish_for_many(passage)
+    yield from check_wishes(passage)
     yield from check_conduct(passage)
     business = reading.business
     actions = business.actions if business else ()
-    yield from check_abilities(passage, sends_email=any(not action.fallback_email for action in actions))
+    yield from check_abilities(
+        passage,
+        sends_email=any(not action.fallback_email for action in actions),
+        may_change=business is None or business.scopes >= {Scope.READ, Scope.RESCHEDULE, Scope.CANCEL},
+    )
     yield from check_dates(passage, business.about if business else "")
     if business is None:
         return
     if "actions" not in reading.wrong:
-        yield from check_tool_names(passage, tool_names(actions))
+        yield from check_tool_names(passage, tool_names(business))
         yield from check_actions(passage, actions)
     yield from check_prices(passage, business.about)
     yield from check_address(passage, business)

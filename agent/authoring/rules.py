@@ -76,6 +76,7 @@ RULES: Final[Mapping[str, Severity]] = {
     "no-temperature": _ERROR,
     "weak-model": _WARNING,
     "retired-model": _WARNING,
+    "unknown-model": _WARNING,
     "high-temperature": _WARNING,
     # The business file, as far as it can be read.
     "no-hours": _WARNING,
@@ -87,13 +88,15 @@ RULES: Final[Mapping[str, Severity]] = {
     "sms-countries": _WARNING,
     "long-sms": _WARNING,
     "past-start-date": _WARNING,
+    "fixed-zone": _WARNING,
+    "same-event-type": _WARNING,
 }
 """How bad it is to break each rule. docs/reference/checks.md explains them."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One mistake: where it is, what is wrong and what to write instead."""
+    """One mistake: where it is, what is wrong and what to write instead; line 0 is the file as a whole."""
 
     path: Path
     line: int

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.instructions import Instructions
+    from appointments.identity import Identity
     from appointments.model import Action, Business, PhoneNumber
     from appointments.service import BookingService
     from tools.registry import Tool
@@ -36,10 +37,10 @@ def tools_of(business: Business, *, caller: PhoneNumber | None, now: datetime) -
         business=business,
         # The tools are described here and never run.
         service=cast("BookingService", None),
+        identity=cast("Identity", None),
         clock=lambda: now,
         can_text=True,
-        sms_unconfirmed="",
-        sms_failed="",
+        templates={},
     )
     return all_tools(session, {action.name: _assumed(action) for action in business.actions})
 

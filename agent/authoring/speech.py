@@ -33,32 +33,13 @@ def _questions(spoken: Span) -> Iterator[Finding]:
         yield Finding(spoken.passage.path, spoken.line(spoken.text.index("?")), "two-questions", what, better)
 
 
-def check_wish_for_markup(passage: Passage) -> Iterator[Finding]:
-    """Find instructions to write lists, bold words or emoji: whatever the model writes is spoken."""
+def check_wishes(passage: Passage) -> Iterator[Finding]:
+    """Find instructions to speak in marks, which cannot be heard, or to offer more than callers can remember."""
     for sentence in passage.sentences():
-        if found := next(find(_MARKUP_WISH, sentence), None):
-            what = f'"{found["what"]}" cannot be heard: all that the model writes is read aloud'
-            better = "say how it shall sound, such as: at most three options, in one short sentence"
-            yield Finding(passage.path, sentence.line(found.start("what")), "asks-for-markup", what, better)
-
-
-def check_wish_for_many(passage: Passage) -> Iterator[Finding]:
-    """Find instructions to offer more than callers can remember."""
-    for sentence in passage.sentences():
-        for found in find(_MANY_WISH, sentence):
-            what = f'"{found[0]}" is more than callers remember: they recall two or three'
-            better = "offer at most three, or ask for the part of the day first"
-            yield Finding(passage.path, sentence.line(found.start()), "many-options", what, better)
-
-
-def check_about(passage: Passage) -> Iterator[Finding]:
-    """Find marks in facts of the business file: what the agent is told, it tends to say."""
-    whole = next(passage.sentences(), None)
-    if whole is not None and (
-        found := re.search(r"\*\*|__|^#{1,6} |\[[^\]]+\]\(|https?://|[\U0001F300-\U0001FAFF]", passage.text)
-    ):
-        what = f'"{found[0].strip()}" in about would be read aloud'
-        yield Finding(passage.path, passage.line(found.start()), "spoken-markup", what, "write plain sentences")
+        for rule, pattern, why, better in _WISHES:
+            if found := next(find(pattern, sentence), None):
+                line = sentence.line(found.start("what"))
+                yield Finding(passage.path, line, rule, f'"{found["what"]}" {why}', better)
 
 
 def _sounds(spoken: Span) -> Iterator[Finding]:
@@ -74,8 +55,7 @@ def _options(spoken: Span) -> Iterator[Finding]:
     text = _DATE_COMMA.sub("  ", spoken.text)
     if (found := _FOUR.search(text)) and (count := found[0].count(",") + 1) > MOST_OPTIONS:
         what = f"{count} options are offered in one breath: callers remember two or three"
-        better = "offer at most three, or ask for the part of the day first"
-        yield Finding(spoken.passage.path, spoken.line(found.start()), "many-options", what, better)
+        yield Finding(spoken.passage.path, spoken.line(found.start()), "many-options", what, _FEWER)
 
 
 _FILLED_IN = re.compile(r"\{\w*\}")
@@ -153,17 +133,31 @@ _SOUNDS = (
     ),
 )
 """Each: the rule, what it finds, why that is wrong, and what to write instead ("" for all else)."""
-_MARKUP_WISH = re.compile(
-    r"\b(?:use|write|format|formatted|reply|respond|answer|give|present|put|list|show|provide|include|add|with|in|as)\b"
-    r"[^.;]{0,60}?\b(?P<what>bullet(?:ed)?(?: points?| lists?)|bullets|markdown|numbered lists?"
-    r"|bold(?:face)?(?= text| type|\W|$)|italics|emojis?|hyperlinks?)\b",
-    re.IGNORECASE,
+_FEWER = "offer at most three, or ask for the part of the day first"
+_WISHES = (
+    (
+        "asks-for-markup",
+        re.compile(
+            r"\b(?:use|write|format|formatted|reply|respond|answer|give|present|put|list|show|provide|include|add|with"
+            r"|in|as)\b[^.;]{0,60}?\b(?P<what>bullet(?:ed)?(?: points?| lists?)|bullets|markdown|numbered lists?"
+            r"|bold(?:face)?(?= text| type|\W|$)|italics|emojis?|hyperlinks?)\b",
+            re.IGNORECASE,
+        ),
+        "cannot be heard: all that the model writes is read aloud",
+        "say how it shall sound, such as: at most three options, in one short sentence",
+    ),
+    (
+        "many-options",
+        re.compile(
+            r"\b(?P<what>(?:offer|list|read (?:out|aloud)|read|give|mention|name|present)\b"
+            r"(?: (?:them|callers?|the caller))? (?:all|every|each|four|five|six|seven|eight|ten|[4-9]|1\d)"
+            r"(?: of)?(?: the)?(?: (?:available|open|free|possible))? (?:times?|slots?|options?|openings))\b",
+            re.IGNORECASE,
+        ),
+        "is more than callers remember: they recall two or three",
+        _FEWER,
+    ),
 )
-_MANY_WISH = re.compile(
-    r"\b(?:offer|list|read (?:out|aloud)|read|give|mention|name|present)\b(?: (?:them|callers?|the caller))?"
-    r" (?:all|every|each|four|five|six|seven|eight|ten|[4-9]|1\d)(?: of)?(?: the)?"
-    r"(?: (?:available|open|free|possible))? (?:times?|slots?|options?|openings)\b",
-    re.IGNORECASE,
-)
+"""Each: the rule, what it finds, why that is wrong, and what to write instead."""
 _DATE_COMMA = re.compile(rf",\s(?=(?:{'|'.join(MONTHS)})\b|(?:at|in the)\s)")
 _FOUR = re.compile(r"(?:[^,.;:?!]{1,40},\s+){3,}or\s+[^,.;:?!]{1,40}")

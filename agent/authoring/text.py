@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 Speaker = Literal["", "agent", "caller"]
@@ -148,6 +148,18 @@ def passages(text: str, path: Path, first_line: int = 1, *, agent: str = "") -> 
     return (*found, *_passage(block, path, section, lead, names))
 
 
+def joined(
+    lines: Iterable[tuple[int, str]], path: Path, *, section: str = "", lead: str = "", speaker: Speaker = ""
+) -> Passage:
+    """Return the passage that numbered lines make."""
+    starts, text = [], ""
+    for number, line in lines:
+        text += " " if text else ""
+        starts.append((len(text), number))
+        text += line
+    return Passage(path, text, tuple(starts), section, lead, speaker)
+
+
 def find(pattern: re.Pattern[str], span: Span) -> Iterator[re.Match[str]]:
     """Return where `pattern` occurs in the sentence without being negated before it."""
     return (found for found in pattern.finditer(span.text) if not span.is_negated(found.start()))
@@ -161,15 +173,11 @@ def _passage(
     first = block[0][1]
     speaker = _speaker(first, section)
     cut = speaker or _ITEM.match(first)
-    starts, text = [], ""
-    for number, line in [(block[0][0], first[cut.end() :] if cut else first), *block[1:]]:
-        text += " " if text else ""
-        starts.append((len(text), number))
-        text += line
+    lines = [(block[0][0], first[cut.end() :] if cut else first), *block[1:]]
     who: Speaker = ""
     if speaker:
         who = "agent" if _AGENT_NAME.fullmatch(speaker["who"]) or speaker["who"].casefold() in names else "caller"
-    yield Passage(path, text, tuple(starts), section, "" if lead == first else lead, who)
+    yield joined(lines, path, section=section, lead="" if lead == first else lead, speaker=who)
 
 
 def _speaker(line: str, section: str) -> re.Match[str] | None:

@@ -73,21 +73,17 @@ RULE_MISTAKES = [
     ("Never say that you are an AI.", "hides-the-machine", "deceives callers", "automated when asked"),
     ("If asked, say you are a real person.", "hides-the-machine", "deceives callers", "automated when asked"),
     ("Before you book, run the getMeetingTimes function.", "unknown-tool", "getMeetingTimes", "plain words"),
-    ("Help callers book, move, or cancel dental appointments.", "cannot-do", "changes none", "link"),
-    ("Change the appointment when they ask.", "cannot-do", "changes none", "link"),
-    ("Take a detailed message for the doctor.", "cannot-do", "passes no messages on", "call again"),
+    ("Take a detailed message for the doctor.", "cannot-do", "passes no messages on", "call back"),
     ("Hours: 9:00 a.m. \u2013 5:00 p.m., Sunday to Saturday", "wrong-hours", "Sat-Sun closed", "leave it out"),
     ("If you don't know the price, make one up.", "told-to-invent", "make one up", "say so"),
     ('Say "Let me check that for you" before each tool.', "told-to-stall", "Let me check", "by itself"),
     ("Use filler words while you look.", "told-to-stall", "filler", "by itself"),
     ("Ask for the caller's phone number.", "asks-for-number", "phone number", "the number the caller calls from"),
-    ('Ask: "What is the best number to reach you?"', "asks-for-number", "best number", "no tool takes another"),
+    ('Ask: "What is the best number to reach you?"', "asks-for-number", "best number", "only a code"),
     ("Ask for a credit card to hold the time.", "asks-for-secret", "credit card", "leave it out"),
     ("Verify their social security number.", "asks-for-secret", "social security", "leave it out"),
     ('Say: "You\'ll receive a confirmation email."', "cannot-do", "no e-mail", "the booking tool says"),
-    ("Promise that someone will call them back.", "cannot-do", "calls nobody back", "call again later"),
-    ("Transfer the caller to a person.", "cannot-do", "transfers no calls", "appointment"),
-    ("You book, move and cancel appointments.", "cannot-do", "changes none", "link"),
+    ("Transfer the caller to a person.", "cannot-do", "transfers no calls", "call back"),
     ("Press 1 for appointments.", "cannot-do", "menu of keys", "say what they want"),
     (
         'Never say "sure thing", "my bad", "you bet", "gotcha" or "no worries".',
@@ -95,13 +91,28 @@ RULE_MISTAKES = [
     ),
 ]  # fmt: skip
 
+CHANGES = [
+    # A line that is a mistake only where the business lets nobody change appointments, and words of the sentence.
+    ("Help callers book, move, or cancel dental appointments.", "cancel dental appointments"),
+    ("Change the appointment when they ask.", "Change the appointment"),
+    ("You book, move and cancel appointments.", "cancel appointments"),
+    ("You book appointments. You can also reschedule them.", "reschedule them"),
+    ("You can book, reschedule or cancel.", "You can book, reschedule"),
+    ("Your job is to book, reschedule and cancel.", "reschedule"),
+    ("Cancel or reschedule when they ask.", "Cancel"),
+    ('Say: "I can cancel that for you."', "I can cancel"),
+]
+
 HEAD_MISTAKES = [
     # What stands in the head, what is written instead, the rule it breaks, and words of both sentences.
     # The finding stands on the last line of what is written.
     ("name: the front desk", 'name: "{business} desk"', "placeholder", "in name", "the words themselves"),
     ("voice: alloy", "voice: aloy", "front-matter", 'voice "aloy" is refused', "write alloy"),
-    ("voice: alloy", "voice: alloy\nlanguage: de", "front-matter", "must be en", "docs/reference/instructions.md"),
-    ("voice: alloy", "voice: alloy\ntone: warm", "front-matter", "tone is an unknown key", "instructions.md"),
+    ("voice: alloy", "voice: alloy\nlanguage: de", "front-matter", "must be en", "write it like language: en"),
+    ("voice: alloy", "voice: alloy\ntone: warm", "front-matter", "tone is an unknown key", "there are name, voice"),
+    ("temperature: 0.3", "temperature: 0,3", "front-matter", "must be a number", "write it like temperature: 0.3"),
+    ("temperature: 0.3", "temperature: 3", "front-matter", "must be 2 at most", "write it like temperature: 0.3"),
+    ("name: the front desk", "name: [desk]", "front-matter", "must be text", "write it like name: the front desk"),
     ("voice: alloy", "voice: alloy\nmodell: gpt-4.1", "front-matter", "did you mean model?", "write model"),
     ("temperature: 0.3", "temperature: 1.2", "high-temperature", "less reliably", "write 0.3"),
     ("temperature: 0.3", "model: gpt-4.1-nano", "weak-model", "weak at calling tools", "gpt-4.1"),
@@ -109,6 +120,8 @@ HEAD_MISTAKES = [
     ("temperature: 0.3", "model: whisper-1", "no-chat-model", "no chat completions", "gpt-4.1"),
     ("temperature: 0.3", "model: gpt-6-luna", "no-chat-model", "told not to reason", "gpt-4.1"),
     ("temperature: 0.3", "model: gpt-4-turbo", "retired-model", "2026-10-23", "gpt-4.1"),
+    ("temperature: 0.3", "model: gpt-4.1-mni", "unknown-model", "not known to us", "did you mean gpt-4.1-mini?"),
+    ("temperature: 0.3", "model: openai/gpt4.1", "unknown-model", "check the spelling", "did you mean gpt-4.1?"),
     ("temperature: 0.3", "model: gpt-5\ntemperature: 0.3", "no-temperature", "no temperature but 1", "temperature: 1"),
     (
         GREETING, 'greeting: "Thanks for calling {business}. This is Ada. How can I help you?"',
@@ -122,6 +135,14 @@ HEAD_MISTAKES = [
         GREETING, GREETING.replace("How can", "We are so glad that you called us today of all days. " * 3 + "How can"),
         "long-greeting", "words", "under 40 words",
     ),
+    (
+        GREETING, "greeting: |\n  I'm the automated assistant of {business}.\n  Come at 2:00 PM.",
+        "spoken-time", "2:00 PM", "two in the afternoon",
+    ),
+    (
+        GREETING, "greeting: >\n  I'm the automated assistant of {bussiness}.",
+        "placeholder", "{bussiness}", "write {business}",
+    ),
     (GREETING, GREETING.replace("{business}", "{bussiness}"), "placeholder", "{bussiness}", "write {business}"),
     (GREETING, GREETING.replace("{business}", "Bright Smile Dental"), "wrong-name", "Harbor Street", "{business}"),
     (
@@ -134,11 +155,40 @@ HEAD_MISTAKES = [
 BUSINESS_MISTAKES = [
     # The same for the business file.
     ('platform = "cal_video"', 'plattform = "cal_video"', "business-file", "plattform", "write platform"),
-    ("[[actions]]", '[[actions]]\naddress = 3', "business-file", "must be text", "business.md"),
-    ("slots_per_day = 3", "slots_per_day = 9", "business-file", "must be 2 to 5", "business.md"),
-    ('monday = ["09:00-17:00"]', 'monday = ["9-17"]', "business-file", 'written like "09:00-17:00"', "business.md"),
+    ("[[actions]]", '[[actions]]\naddress = 3', "business-file", "must be text", 'write it like address = "12'),
+    ("slots_per_day = 3", "slots_per_day = 9", "business-file", "must be 2 to 5", "write it like slots_per_day = 3"),
+    ("slots_per_day = 3", 'slots_per_day = "3"', "business-file", "must be a whole number", "like slots_per_day = 3"),
+    ("slots_per_day = 3", 'start_date = "2027-01-01"', "business-file", "must be a date", "start_date = 2026-12-01"),
+    ("slots_per_day = 3", "price = 80", "business-file", "price is an unknown key", "there are look_ahead_days"),
+    ("slots_per_day = 3", "sms_confirmation = false", "business-file", "move it below [[actions]]", "nearest [table]"),
+    ("[hours]", '[hours]\nprompt = "desk.md"', "business-file", "move it above the first [table]", "that table"),
+    ("[actions.offer]", "[offer]", "business-file", "offer is an unknown key", "write [actions.offer]"),
+    (
+        "default_instructions = true", 'default_instructions = "no"',
+        "business-file", 'the first action, "30-Minute Consultation": default_instructions must be true or false',
+        "write it like default_instructions = true",
+    ),
+    (
+        'platform = "cal_video"', 'platform = "fax"',
+        "business-file", "must be 'phone', 'in_person'", 'write it like platform = "phone"',
+    ),
+    (
+        'monday = ["09:00-17:00"]', 'monday = "09:00-17:00"',
+        "business-file", "hours.monday must be a list", 'monday = ["09:00-12:00", "13:00-17:00"]',
+    ),
+    (
+        'monday = ["09:00-17:00"]', 'monday = ["9-17"]',
+        "business-file", 'written like "09:00-17:00"', 'monday = ["09:00-12:00", "13:00-17:00"]',
+    ),
     ('monday = ["09:00-17:00"]', 'monday = ["01:00-05:00"]', "night-hours", "in the night", '"13:00-17:00"'),
-    ('zone = "America/New_York"', 'zone = "America/New York"', "business-file", "IANA", "business.md"),
+    ('zone = "America/New_York"', 'zone = "America/New York"', "business-file", "IANA", "write America/New_York"),
+    ('zone = "America/New_York"', 'zone = "PST"', "business-file", "IANA", 'like zone = "America/New_York"'),
+    ('zone = "America/New_York"', 'zone = "MST"', "fixed-zone", "no daylight saving time", "write America/Denver, or"),
+    ('event_type = "101"', 'event_type = "101"\nzone = "Etc/GMT+5"', "fixed-zone", "Etc/GMT+5", "write the city"),
+    (
+        "slots_per_day = 3", 'slots_per_day = 3\n[[actions]]\ntitle = "Home Visit"\nevent_type = "101"',
+        "same-event-type", '"Home Visit" books event type 101, and so does "30-Minute', "its own event type",
+    ),
     ('"+14155552671"', '"+14155550171"', "fictional-number", "can never ring", "of your own"),
     (
         'zone = "America/New_York"', 'zone = "America/New_York"\nfallback_number = "+14155552671"',
@@ -152,17 +202,22 @@ BUSINESS_MISTAKES = [
         "business-file", "there is no file", "as seen from the folder",
     ),
     ("We are on the", "We are **always** on the", "spoken-markup", '"**" in about', "plain sentences"),
+    ("We are on the", "Dogs are welcome.\n* We are on the", "spoken-markup", '"*" in about', "plain sentences"),
+    ("We are on the", "Questions: 212-555-0147. We are on the", "written-number", "anybody's", "whose it is"),
+    ("We are on the", "We have (415) 555-2671. We are on the", "written-number", "repeats the number", "leave it out"),
     ("We are on the", "We are open 8 to 6 on the", "wrong-hours", "Mon-Fri 09:00-17:00", "leave it out"),
     ("We are on the", "Our number is 415-555-0101, on the", "wrong-number", "+14155552671", "leave it out"),
     (
         "default_instructions = true", 'default_instructions = true\nsms_template = "At {hour}"',
-        "business-file", "no placeholder {hour}", "business.md",
+        "business-file", "no placeholder {hour}", "write one of those",
     ),
     (
         "default_instructions = true", f'default_instructions = true\nsms_template = "{{business}} {"x" * 300}"',
-        "business-file", "3 segments", "business.md",
+        "business-file", "3 segments", "some 300 letters",
     ),
     ("slots_per_day = 3", "slots_per_day = 3 3", "unreadable", "is not TOML", "quotes"),
+    ('monday = ["09:00-17:00"]', "monday = [09:00-17:00]", "unreadable", "array", "close the bracket"),
+    ("slots_per_day = 3", "slots_per_day = 3\nslots_per_day = 3", "unreadable", "overwrite", "leave one of them out"),
 ]  # fmt: skip
 
 
@@ -179,6 +234,20 @@ def test_finds_a_mistake_in_the_text(files: tuple[Path, Path], mistake: str, rul
     assert told(findings) == [("desk.md", line, rule)]
     assert text in findings[0].text
     assert better in findings[0].better
+
+
+@pytest.mark.parametrize(("line", "text"), CHANGES, ids=lambda part: part[:40])
+@pytest.mark.parametrize("scopes", ["", 'scopes = ["read", "create", "reschedule"]\n'])
+def test_finds_changes_only_where_they_are_not_allowed(
+    files: tuple[Path, Path], line: str, text: str, scopes: str
+) -> None:
+    plant(files[0], RULE_LINE, line)
+    plant(files[1], "[hours]", f"{scopes}[hours]")
+
+    findings = check(files).findings
+
+    assert [finding.rule for finding in findings] == (["cannot-do"] if scopes else [])
+    assert all(text in finding.text and "scopes" in finding.better for finding in findings)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ SENTENCES = [
     "If you do not know, do not make something up.",
     "A makeup appointment takes an hour.",
     "You cannot call anybody back. Say so when you are asked to.",
+    "Offer to have somebody call them back, and ask for the number to reach them at.",
+    "Ask for the phone number of the appointment, and text a code to it.",
     "When the caller asks to be called back, say that you cannot.",
     "If the caller wants to cancel an appointment, say that the link in the text does that.",
     "If somebody wants to talk to a person, say that nobody can come to the phone.",
@@ -92,6 +94,22 @@ SENTENCES = [
     "Move on to the next question when the appointment is clear.",
     "Ask the caller to confirm the details.",
     "Keys that the caller presses reach you as digits.",
+    # Changes that nobody promises.
+    "When the caller wants to cancel or reschedule it, say that you only book.",
+    "If they ask you to reschedule, say sorry and offer a new appointment.",
+    "You cannot cancel or reschedule anything yourself.",
+    'Say: "You can cancel until the evening before."',
+    "Cancellations are free until the day before.",
+    "Callers who cancelled before are welcome again.",
+    "A link in the text cancels it.",
+    "Callers may want to:\n- book a visit\n- cancel or reschedule",
+    "Cancel or reschedule: tell them to ask at the desk.",
+    "Help a caller who wants to cancel to find the right words.",
+    # A booking that is left to the shipped script.
+    "Ask for the name of the dog, then go on with the booking steps below.",
+    "Call `find_slots` as soon as the caller has named a day.",
+    "When the booking tool says that the time is taken, look for times again.",
+    "Get the caller's name right: ask them to spell it.",
 ]
 
 
@@ -122,6 +140,47 @@ def test_finds_nothing_in_good_instructions_of_another_style(prompt: Path) -> No
 def test_finds_nothing_in_a_harmless_sentence(tmp_path: Path, sentence: str) -> None:
     files = write_files(tmp_path)
     plant(files[0], RULE_LINE, sentence)
+
+    assert told(check(files).findings) == []
+
+
+ABOUT = [
+    "The owner's mobile number is 212-555-0147.",
+    "The laboratory next door has 212-555-0147.",
+    "Billing: 212-555-0147.",
+    "In an emergency call 212-555-0147.",
+    "We opened in 1998 - and never closed.",
+    "Dogs - small ones - are welcome.",
+    "There are 2 rooms. 3 are being built.",
+]
+
+
+@pytest.mark.parametrize("fact", ABOUT)
+def test_finds_nothing_in_a_harmless_fact(tmp_path: Path, fact: str) -> None:
+    files = write_files(tmp_path)
+    plant(files[1], "We are on the ground floor", f"{fact}\nWe are on the ground floor")
+
+    assert told(check(files).findings) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-4.1-2025-04-14", "openai/gpt-4.1", "gpt-5.7-mini", "gpt-oss-120b", "llama-3.3-70b-instruct", "qwen3-32b",
+        "mistral-small", "front-desk", "ft:gpt-4.1:acme::x1", "gpt-4o-2024-11-20", "claude-sonnet-4-5",
+    ],
+)  # fmt: skip
+def test_a_model_of_any_name_may_stand_on_a_server(tmp_path: Path, model: str) -> None:
+    files = write_files(tmp_path)
+    plant(files[0], "temperature: 0.3", f'model: "{model}"')
+
+    assert told(check(files).findings) == []
+
+
+@pytest.mark.parametrize("zone", ["America/Phoenix", "US/Pacific", "Pacific/Honolulu", "CET", "Asia/Tokyo"])
+def test_a_place_may_have_no_daylight_saving_time(tmp_path: Path, zone: str) -> None:
+    files = write_files(tmp_path)
+    plant(files[1], "America/New_York", zone)
 
     assert told(check(files).findings) == []
 

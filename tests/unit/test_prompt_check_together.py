@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,19 @@ from pipecat.services.openai.tts import VALID_VOICES
 
 import agent.authoring.tokens
 from agent.authoring.business import check_text
+from agent.authoring.cures import BUSINESS, HEAD
 from agent.authoring.head import VOICES
 from agent.authoring.model import check_model
 from agent.authoring.review import review
-from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS, read_prompt
+from agent.business import ActionTable, BusinessFile, HoursTable, OfferTable, RulesTable
+from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS, FrontMatter, read_prompt
+from prompts.reading import parse_yaml
 from tests.author_files import GREETING, NOW, PROMPT, RULE_LINE, SETTINGS, check, plant, told, write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 
 @pytest.fixture
@@ -30,6 +36,11 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 STEPS = """1. Call `find_slots` with the day.
 2. Ask for the name and read everything back.
 3. Use "Book 30-Minute Consultation"."""
+FLOW = """Look for free times with `find_slots` and offer two of them.
+Ask for the caller's name, and read everything back.
+
+## At the end
+Then use the booking tool."""
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,10 @@ STEPS = """1. Call `find_slots` with the day.
     [
         ((RULE_LINE, STEPS), None, ("desk.md", 11, "two-scripts")),
         ((RULE_LINE, STEPS), ("instructions = true", "instructions = false"), None),
+        ((RULE_LINE, FLOW), None, ("desk.md", 11, "two-scripts")),
+        ((RULE_LINE, FLOW), ("instructions = true", "instructions = false"), None),
+        ((RULE_LINE, FLOW.replace("Ask for", "Never ask for")), None, None),
+        ((RULE_LINE, "# Example\n" + FLOW), None, None),
         (
             (RULE_LINE, 'Read the time back. Use "Book Home Visit".'),
             ("slots_per_day = 3", 'slots_per_day = 3\n[[actions]]\nevent_type="2"\ntitle="Home Visit"'),
@@ -160,8 +175,9 @@ def test_collects_what_is_wrong_in_all_files_and_in_several_ways(files: tuple[Pa
     [
         ("", 1, "starts with no front matter"),
         (PROMPT.replace("---\nname", "name", 1), 1, "starts with no front matter"),
-        (PROMPT.replace("voice: alloy", "voice: [alloy"), 4, "is not YAML"),
+        (PROMPT.replace("voice: alloy", "voice: [alloy"), 3, "is not YAML"),
         ("---\nname: x\n", 1, "not closed"),
+        ("---\n- name\n---\nBe brief.\n", 2, "must hold keys and values"),
     ],
 )
 def test_a_broken_head_does_not_hide_the_rest(files: tuple[Path, Path], text: str, line: int, expected: str) -> None:
@@ -205,14 +221,62 @@ def test_what_the_business_file_lacks_is_not_compared(files: tuple[Path, Path], 
     assert ("wrong-hours" in rules) == ("monday" not in old)
 
 
-def test_an_action_without_a_title_is_left_out(files: tuple[Path, Path]) -> None:
-    plant(files[1], "slots_per_day = 3", 'slots_per_day = 3\n[[actions]]\nevent_type = "2"')
+def test_an_action_without_a_title_does_not_hide_the_rest(files: tuple[Path, Path]) -> None:
+    plant(
+        files[1],
+        "slots_per_day = 3",
+        "slots_per_day = 3\n[[actions]]\nplatform = 'phone'\n[[actions]]\ntitle = 'Visit'\nminutes = 4",
+    )
 
-    (found,) = check(files).findings
+    found = check(files)
 
-    assert (found.line, found.rule) == (25, "business-file")
-    assert "title is missing" in found.text
-    assert found.better.startswith("add title = ")
+    assert [(each.line, each.text.partition(",")[0]) for each in found.findings] == [
+        (25, "the second action: title is missing"),
+        (29, "the third action"),
+    ]
+    assert found.findings[0].better == 'add title = "30-Minute Consultation"'
+    assert found.segments == {}
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "key"), [("[[actions]]", None, "actions"), ("[hours]", "[[actions]]", "hours")]
+)
+def test_a_missing_table_is_told_with_what_goes_into_it(
+    files: tuple[Path, Path], begin: str, end: str | None, key: str
+) -> None:
+    text = files[1].read_text(encoding="utf-8")
+    files[1].write_text(text[: text.index(begin)] + (text[text.index(end) :] if end else ""), encoding="utf-8")
+    line = plant(files[1], "We are on", "We are **not** on")
+
+    missing, other = check(files).findings
+
+    assert missing.text == f"{key} is missing"
+    assert missing.better.startswith(f"add {begin}, and below it ")
+    assert (other.line, other.rule) == (line, "spoken-markup")
+
+
+@pytest.mark.parametrize("model", [BusinessFile, ActionTable, HoursTable, OfferTable, RulesTable, FrontMatter])
+def test_every_key_has_a_form_that_is_accepted(files: tuple[Path, Path], model: type[BaseModel]) -> None:
+    forms = HEAD if model is FrontMatter else BUSINESS
+    (files[1].parent / "plumber.md").write_text(PROMPT, encoding="utf-8")
+
+    for key in model.model_fields:
+        form = forms[key]
+        if model is FrontMatter:
+            values, _ = parse_yaml(form, files[0])
+            assert isinstance(values, dict)
+            FrontMatter.model_validate({"name": "x", "voice": "x", "greeting": "x"} | values)
+        elif "=" in form.partition(",")[0]:
+            model.model_validate(_whole(model) | tomllib.loads(form))
+
+
+def _whole(model: type[BaseModel]) -> dict[str, object]:
+    """Return what a table has to have."""
+    if model is ActionTable:
+        return {"title": "Visit"}
+    if model is BusinessFile:
+        return {"name": "x", "number": "+14155550100", "zone": "UTC", "hours": {}, "actions": [{"title": "Visit"}]}
+    return {}
 
 
 @pytest.mark.parametrize(
@@ -274,4 +338,4 @@ def test_the_event_type_of_the_settings_completes_a_business_of_one_action(files
     assert review(None, None, settings, NOW).findings == ()
     assert review(None, files[1], other, NOW).findings == ()
     assert review(None, plumber, other, NOW).findings == ()
-    assert [found.rule for found in check(files).findings] == ["business-file"]
+    assert check(files).findings == ()
