@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from agent.doctor.event_types import judge_event_type
 from agent.doctor.findings import Check, Finding, State, failed, ok, skipped, warning
 from agent.doctor.services import REQUEST_SECS, host_of, reach_help
-from agent.doctor.zones import judge_zones
+from agent.doctor.zones import judge_zones, shown
 from appointments.errors import CalendarRejected, CalendarUnavailable
+from appointments.model import Rule
+from appointments.rules import broken_rule
 from calendars.calcom import ADDRESS_HELP, EVENT_TYPE_HELP, KEY_HELP, CalComCalendar
 from calendars.client import RateLimited
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from agent.doctor.installation import Installation
     from agent.settings import Settings
-    from appointments.model import Action, Business
+    from appointments.model import Action, Business, Slot
 
 LOOK_AHEAD = timedelta(days=14)
-_CHECKS = (Check.CALCOM_VERSION, Check.EVENT_TYPE, Check.FREE_SLOTS, Check.ZONES)
+_CHECKS = (Check.CALCOM_VERSION, Check.EVENT_TYPE, Check.ZONES, Check.FREE_SLOTS)
 _STATUS = "https://status.cal.com"
+_EITHER = "CALCOM_EVENT_TYPE_ID, or event_type in the business file,"
+"""What `EVENT_TYPE_HELP` names; we know which of both it is."""
 
 
 async def check_calcom(installation: Installation) -> list[Finding]:
@@ -54,7 +60,7 @@ async def _ask_all(installation: Installation, calendar: CalComCalendar, owner_z
     if why := installation.lacks("calcom_event_type_id", business=True):
         return [*await _version(calendar, settings), *(skipped(check, why) for check in _CHECKS[1:])]
     assert business is not None
-    actions = (_action(action, business, calendar, settings, owner_zone) for action in business.actions)
+    actions = (_action(action, installation, calendar, owner_zone) for action in business.actions)
     found = await asyncio.gather(_version(calendar, settings), *actions)
     return [finding for findings in found for finding in findings]
 
@@ -71,41 +77,75 @@ async def _version(calendar: CalComCalendar, settings: Settings) -> list[Finding
 
 
 async def _action(
-    action: Action, business: Business, calendar: CalComCalendar, settings: Settings, owner_zone: str
+    action: Action, installation: Installation, calendar: CalComCalendar, owner_zone: str
 ) -> list[Finding]:
+    settings, business = installation.settings, installation.business
+    assert settings is not None
+    assert business is not None
     now = settings.clock(business.zone)()
     details, (free, first) = await asyncio.gather(
-        _details(action, calendar, settings), _free_slots(action, calendar, settings, now)
+        _details(action, calendar, installation, settings), _free_slots(action, business, calendar, settings, now)
     )
     zones = judge_zones(action, business, owner_zone, at=first or now, is_slot=first is not None)
     if any(finding.state is State.FAILED for finding in details) and free.state is State.FAILED:
         free = skipped(Check.FREE_SLOTS, f"{action.name}: the event type must be put right first")
-    return [*details, free, zones]
+    if first is not None and State.WARNING is free.state is zones.state:
+        free = replace(free, fix=f"Put zones above right first: it may explain this. Otherwise: {free.fix}")
+    return [*details, zones, free]
 
 
-async def _details(action: Action, calendar: CalComCalendar, settings: Settings) -> list[Finding]:
+async def _details(
+    action: Action, calendar: CalComCalendar, installation: Installation, settings: Settings
+) -> list[Finding]:
+    place = installation.event_type_places.get(action.name, _EITHER)
     try:
-        return judge_event_type(action, await calendar.describe(action.event_type_id))
+        details = await calendar.describe(action.event_type_id)
+        return judge_event_type(action, details, installation.minutes_places.get(action.name, ""))
     except (CalendarRejected, CalendarUnavailable) as error:
-        return [_trouble(Check.EVENT_TYPE, error, settings, action.name)]
+        found = _trouble(Check.EVENT_TYPE, error, settings, action.name)
+        return [replace(found, fix=found.fix.replace(_EITHER, place))]
 
 
 async def _free_slots(
-    action: Action, calendar: CalComCalendar, settings: Settings, now: datetime
+    action: Action, business: Business, calendar: CalComCalendar, settings: Settings, now: datetime
 ) -> tuple[Finding, datetime | None]:
     """Return the finding and when the first free slot is, None when there is none."""
     try:
         slots = await calendar.free_slots(action.event_type_id, start=now, end=now + LOOK_AHEAD)
     except (CalendarRejected, CalendarUnavailable) as error:
         return _trouble(Check.FREE_SLOTS, error, settings, action.name), None
-    if slots:
-        return ok(Check.FREE_SLOTS, f"{action.name}: {len(slots)} in the next {LOOK_AHEAD.days} days"), slots[0].start
-    seen = f"{action.name}: none in the next {LOOK_AHEAD.days} days, so callers are told that all is taken"
-    fix = (
-        "See at Cal.com whether the event type has a schedule with hours in it (Availability), whether its limits "
-        "leave room (Limits), and whether a connected calendar is full."
-    )
-    return warning(Check.FREE_SLOTS, seen, fix), None
+    return judge_free_slots(action, business, slots), slots[0].start if slots else None
+
+
+def judge_free_slots(action: Action, business: Business, slots: Sequence[Slot]) -> Finding:
+    """Return whether there is something to offer, and whether hours and grid let all of it through."""
+    if not slots:
+        seen = f"{action.name}: none in the next {LOOK_AHEAD.days} days, so callers are told that all is taken"
+        fix = (
+            "See at Cal.com whether the event type has a schedule with hours in it (Availability), whether its limits "
+            "leave room (Limits), and whether a connected calendar is full."
+        )
+        return warning(Check.FREE_SLOTS, seen, fix)
+    seen = f"{action.name}: {len(slots)} in the next {LOOK_AHEAD.days} days"
+    hidden = [(slot, rule) for slot in slots if (rule := broken_rule(slot, business)) in _CURES]
+    if not hidden:
+        return ok(Check.FREE_SLOTS, seen)
+    slot, rule = hidden[0]
+    why, fix = _CURES[rule]
+    seen += f", {len(hidden)} of them never offered: {shown(slot.start, business.zone)}, for one, {why}"
+    return warning(Check.FREE_SLOTS, seen, fix)
+
+
+_CURES: Mapping[Rule | None, tuple[str, str]] = {
+    Rule.OUTSIDE_HOURS: (
+        "does not lie within the business's hours",
+        "Change the schedule at Cal.com → Availability, or [hours] in the business file, whichever is wrong.",
+    ),
+    Rule.OFF_GRID: (
+        "begins off the grid",
+        "Change grid_minutes in [rules] of the business file; 0 takes the times as Cal.com has them.",
+    ),
+}
 
 
 def _trouble(

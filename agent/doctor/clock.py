@@ -35,7 +35,11 @@ async def check_clock(installation: Installation) -> list[Finding]:
     if settings is None:
         return [skipped(Check.CLOCK, installation.lacks())]
     # A service is not asked before there is a key for it.
-    urls = [getattr(settings, url) for url, key in _SERVICES.items() if not installation.lacks(url, key)]
+    urls = [
+        getattr(settings, url)
+        for url, key in _SERVICES.items()
+        if not installation.lacks(url, key) and getattr(settings, key).get_secret_value()
+    ]
     async with httpx.AsyncClient(timeout=REQUEST_SECS, trust_env=False) as http:
         found = await asyncio.gather(*(_ahead_secs(http, url) for url in urls))
     findings = [judge([secs for secs in found if secs is not None])]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.doctor.findings import Check, Finding, failed, ok, warning
-from calendars.calcom import Obstacle
+from calendars.calcom_event_types import Obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from appointments.model import Action
-    from calendars.calcom import EventTypeDetails
+    from calendars.calcom_event_types import EventTypeDetails
 
 _WAYS_OUT = {
     Obstacle.MANAGED: "Use the number of the event type that a member got from it: open it in that member's account.",
@@ -37,11 +37,17 @@ _FILLED_BY_CALENDAR = frozenset({"location", "rescheduleReason"})
 _FILLED_BY_CALLER_ID = frozenset({"attendeePhoneNumber", "smsReminderNumber"})
 
 
-def judge_event_type(action: Action, details: EventTypeDetails) -> list[Finding]:
-    """Return everything in `details` that stands between a caller and a booking, or that it is fine."""
+def judge_event_type(action: Action, details: EventTypeDetails, minutes_place: str = "") -> list[Finding]:
+    """Return everything in `details` that stands between a caller and a booking, or that it is fine.
+
+    Args:
+        minutes_place: Where the business file says how long it takes; "": nowhere.
+    """
     found = details.event_type
     name = f"{action.name}: event type {found.id}, {found.title!r}, {found.duration.total_seconds() / 60:.0f} min"
     findings = [*_failures(name, details), *_cautions(name, action, details)]
+    if minutes_place and action.duration != found.duration:
+        findings.append(_other_length(name, minutes_place))
     return findings or [ok(Check.EVENT_TYPE, name)]
 
 
@@ -58,6 +64,11 @@ def _failures(name: str, details: EventTypeDetails) -> Iterator[Finding]:
             f"{name}: it demands {', '.join(questions)}, which the agent cannot always fill in",
             "Make these questions optional under Advanced → Booking questions of the event type.",
         )
+
+
+def _other_length(name: str, minutes_place: str) -> Finding:
+    fix = f"Change {minutes_place} or leave it out, or change the length at Cal.com, which is the one that counts."
+    return warning(Check.EVENT_TYPE, f"{name}: the business file says something else of how long it takes", fix)
 
 
 def _cautions(name: str, action: Action, details: EventTypeDetails) -> Iterator[Finding]:

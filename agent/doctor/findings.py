@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Check(StrEnum):
-    """What is looked at, in the order of the report: from this machine outwards."""
+    """What is looked at, in the order of the report: from this machine outwards, a cause before what it explains."""
 
     SETTINGS = "settings"
     BUSINESS = "business"
@@ -17,24 +17,26 @@ class Check(StrEnum):
     CLOCK = "clock"
     OPENAI_KEY = "openai_key"
     OPENAI_MODEL = "openai_model"
+    OPENAI_VOICE = "openai_voice"
+    CALENDAR = "calendar"
     CALCOM_KEY = "calcom_key"
     CALCOM_VERSION = "calcom_version"
     EVENT_TYPE = "event_type"
-    FREE_SLOTS = "free_slots"
     ZONES = "zones"
+    FREE_SLOTS = "free_slots"
     TWILIO_AUTH = "twilio_auth_token"
     TWILIO_API_KEY = "twilio_api_key"
     TWILIO_ACCOUNT = "twilio_account"
-    NUMBER = "number"
-    VOICE_URL = "voice_url"
-    STATUS_CALLBACK = "status_callback"
-    SMS_NUMBER = "sms_number"
-    SMS_URL = "sms_url"
     PUBLIC_URL = "public_url"
     WORKER_READY = "worker_ready"
     SIGNED_REQUEST = "signed_request"
     UNSIGNED_REQUEST = "unsigned_request"
     MEDIA_SOCKET = "media_socket"
+    NUMBER = "number"
+    VOICE_URL = "voice_url"
+    STATUS_CALLBACK = "status_callback"
+    SMS_NUMBER = "sms_number"
+    SMS_URL = "sms_url"
 
 
 class State(StrEnum):

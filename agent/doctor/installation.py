@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from pydantic import ValidationError
 
-from agent.business import load_business, load_prompts, load_sms_template
-from agent.doctor.findings import Check, Finding, failed, ok, skipped, warning
-from agent.settings import Settings, load_settings
+from agent.authoring.business import check_business, check_texts, read_business
+from agent.authoring.rules import Severity
+from agent.business import load_prompts
+from agent.doctor.data_dir import check_data_dir
+from agent.doctor.findings import Check, Finding, State, failed, ok, skipped, warning
+from agent.settings import Problem, Settings, SettingsError, load_settings
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.authoring.rules import Finding as Mistake
     from agent.instructions import PromptSet
     from appointments.model import Business
 
@@ -34,8 +37,9 @@ _STOPGAPS = {
 
 _ADDRESSES = ("public_base_url", "twilio_api_base_url", "openai_base_url", "calcom_base_url")
 _KEYS = ("twilio_auth_token", "twilio_api_key_secret", "openai_api_key", "calcom_api_key")
+_PAIR = ("twilio_api_key_sid", "twilio_api_key_secret")
+"""Settings of which half is as good as none."""
 _MOST_STOPGAP_ROUNDS = 4
-_GET_IT = ". Get it: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Installation:
     settings: Settings | None = None
     broken: frozenset[str] = frozenset()
     business: Business | None = None
+    event_type_places: Mapping[str, str] = field(default_factory=dict)
+    """What names the event type of each action, by the action's name."""
+    minutes_places: Mapping[str, str] = field(default_factory=dict)
+    """What says how long an action takes, by the action's name, for those of which the business file says so."""
     prompts: PromptSet | None = None
 
     def lacks(self, *names: str, business: bool = False) -> str:
@@ -63,11 +71,12 @@ def look_at_installation(env_file: Path | None) -> tuple[Installation, list[Find
     settings, broken = _salvaged(env_file)
     unusable = {} if settings is None else _unusable(settings)
     installation = Installation(settings, broken | unusable.keys())
-    findings = _settings_findings(env_file, unusable)
-    business, business_findings = _business(installation)
-    installation = replace(installation, business=business)
+    data_dir = check_data_dir(installation)
+    if data_dir.state is State.FAILED:
+        installation = replace(installation, broken=installation.broken | {"data_dir"})
+    installation, business_findings = _with_business(installation)
     prompts, prompt_findings = _prompts(installation)
-    findings += [*business_findings, *prompt_findings, _data_dir(installation)]
+    findings = [*_settings_findings(env_file, unusable), *business_findings, *prompt_findings, data_dir]
     return replace(installation, prompts=prompts), findings
 
 
@@ -87,33 +96,16 @@ def _unusable(settings: Settings) -> dict[str, str]:
 
 
 def _settings_findings(env_file: Path | None, unusable: Mapping[str, str]) -> list[Finding]:
-    place = "the environment" if env_file is None else f"{env_file} or the environment"
-    has_file = env_file is not None and env_file.is_file()
+    problems = [Problem(f"{name.upper()} {what}") for name, what in unusable.items()]
     try:
         load_settings(env_file)
-    except ConfigError as error:
-        return [*_no_file(env_file), *(_settings_finding(line, place) for line in str(error).splitlines())]
-    except (OSError, UnicodeDecodeError) as error:
-        fix = "Make it a text file in UTF-8 that this user may read."
-        return [failed(Check.SETTINGS, f"{env_file} cannot be read ({type(error).__name__})", fix)]
-    if unusable:
-        return [_settings_finding(f"{name.upper()} {what}", place) for name, what in unusable.items()]
-    return [ok(Check.SETTINGS, f"read from {f'{env_file} and the environment' if has_file else 'the environment'}")]
-
-
-def _no_file(env_file: Path | None) -> list[Finding]:
-    if env_file is None or env_file.is_file():
-        return []
-    fix = f"Copy env.example to {env_file} and fill in its first part, or name the right file with --env-file."
-    return [warning(Check.SETTINGS, f"there is no {env_file.absolute()}", fix)]
-
-
-def _settings_finding(line: str, place: str) -> Finding:
-    seen, _, where = line.partition(_GET_IT)
-    name = line.partition(" ")[0]
-    if "did you mean" in line:
-        return failed(Check.SETTINGS, seen, f"Rename {name}, or delete the line.")
-    return failed(Check.SETTINGS, seen, f"Set {name} in {place}: {where or 'docs/reference/settings.md explains it'}.")
+    except SettingsError as error:
+        problems = [*error.problems, *problems]
+    has_file = env_file is not None and env_file.is_file()
+    return [
+        failed(Check.SETTINGS, problem.seen, f"{problem.fix or 'docs/reference/settings.md has every setting'}.")
+        for problem in problems
+    ] or [ok(Check.SETTINGS, f"read from {f'{env_file} and the environment' if has_file else 'the environment'}")]
 
 
 def _salvaged(env_file: Path | None) -> tuple[Settings | None, frozenset[str]]:
@@ -121,35 +113,54 @@ def _salvaged(env_file: Path | None) -> tuple[Settings | None, frozenset[str]]:
     stopgaps: dict[str, Any] = {}
     for _ in range(_MOST_STOPGAP_ROUNDS):  # one that is replaced may contradict another
         try:
-            return Settings.read(env_file, stopgaps), frozenset(stopgaps)
+            return Settings(_env_file=env_file, **stopgaps), frozenset(stopgaps)  # type: ignore[call-arg]
         except ValidationError as error:
             for details in error.errors(include_input=False, include_context=False):
-                name = str(details["loc"][0])
-                stopgaps[name] = _STOPGAPS.get(name, Settings.model_fields[name].get_default())
+                wrong = str(details["loc"][0])
+                for name in _PAIR if wrong in _PAIR else (wrong,):
+                    stopgaps[name] = _STOPGAPS.get(name, Settings.model_fields[name].get_default())
         except (OSError, UnicodeDecodeError):
             break
     return None, frozenset()
 
 
-def _business(installation: Installation) -> tuple[Business | None, list[Finding]]:
+def _with_business(installation: Installation) -> tuple[Installation, list[Finding]]:
     if why := installation.lacks("business_file"):
-        return None, [skipped(Check.BUSINESS, why)]
+        return installation, [skipped(Check.BUSINESS, why)]
     assert installation.settings is not None
     file = installation.settings.business_file
     if not file.is_file():
         place = f"BUSINESS_FILE names {file.absolute()}, which is no file"
         fix = "Set BUSINESS_FILE to your business file; a relative path starts at the working directory."
-        return None, [failed(Check.BUSINESS, place, fix)]
-    event_type_id = "" if "calcom_event_type_id" in installation.broken else installation.settings.calcom_event_type_id
-    try:
-        business = load_business(file, event_type_id=event_type_id)
-        for name in ("unconfirmed", "failed"):
-            load_sms_template(name)
-    except ConfigError as error:
-        help_ = "docs/reference/business.md has every key of the business file."
-        return None, _file_findings(Check.BUSINESS, error, help_)
+        return installation, [failed(Check.BUSINESS, place, fix)]
+    event_type_id = "" if "calcom_event_type_id" in installation.broken else installation.settings.event_type_id
+    reading = read_business(file, event_type_id=event_type_id)
+    mistakes = [*reading.findings, *check_business(reading, datetime.now(UTC)), *check_texts()]
+    findings = [_business_finding(mistake) for mistake in mistakes]
+    business = reading.business
+    if business is None or State.FAILED in {finding.state for finding in findings}:
+        return installation, findings
+    places = {
+        action.name: "CALCOM_EVENT_TYPE_ID"
+        if event_type_id
+        else f"event_type in line {reading.line('actions', index, 'event_type')} of {file}"
+        for index, action in enumerate(business.actions)
+    }
+    minutes_places = {
+        action.name: f"minutes in line {reading.line('actions', index, 'minutes')} of {file}"
+        for index, action in enumerate(business.actions)
+        if reading.line_of(("actions", index, "minutes"))
+    }
     titles = ", ".join(action.title for action in business.actions)
-    return business, [ok(Check.BUSINESS, f"{file}: {business.name}; can be booked: {titles}")]
+    seen = f"{file}: {business.name}; can be booked: {titles}"
+    found = replace(installation, business=business, event_type_places=places, minutes_places=minutes_places)
+    return found, [ok(Check.BUSINESS, seen), *findings]
+
+
+def _business_finding(mistake: Mistake) -> Finding:
+    judge = failed if mistake.severity is Severity.ERROR else warning
+    place = f"{mistake.path}:{mistake.line}"
+    return judge(Check.BUSINESS, f"{place}: {mistake.text}", f"Change line {mistake.line}: {mistake.better}.")
 
 
 def _prompts(installation: Installation) -> tuple[PromptSet | None, list[Finding]]:
@@ -160,38 +171,12 @@ def _prompts(installation: Installation) -> tuple[PromptSet | None, list[Finding
     try:
         prompts = load_prompts(business)
     except ConfigError as error:
-        help_ = "`slotline prompts check` explains more; docs/reference/instructions.md has every key."
-        return None, _file_findings(Check.INSTRUCTIONS, error, help_)
+        return None, [_prompt_finding(line) for line in str(error).splitlines()]
     return prompts, [ok(Check.INSTRUCTIONS, f"{prompts.prompt.path}")]
 
 
-def _file_findings(check: Check, error: ConfigError, help_: str) -> list[Finding]:
-    """Return a finding for each line of an error that says ``file:line: what``."""
-    findings = []
-    for line in str(error).splitlines():
-        file, _, rest = line.partition(":")
-        number = rest.partition(":")[0]
-        place = f"line {number} of {file}" if number.isdigit() else file
-        findings.append(failed(check, line, f"Change {place}. {help_}"))
-    return findings
-
-
-def _data_dir(installation: Installation) -> Finding:
-    if why := installation.lacks("data_dir"):
-        return skipped(Check.DATA_DIR, why)
-    assert installation.settings is not None
-    folder = installation.settings.data_dir.absolute()
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    fix = f"Make {existing} a folder that the worker's user may write to, or name another folder in DATA_DIR."
-    if not existing.is_dir():
-        return failed(Check.DATA_DIR, f"{existing} is no folder", fix)
-    try:
-        if existing == folder:
-            # Only trying tells of a full disk, or of one that is mounted read-only.
-            with tempfile.TemporaryFile(dir=folder) as tried:
-                tried.write(b"slotline")
-        elif not os.access(existing, os.W_OK | os.X_OK):
-            return failed(Check.DATA_DIR, f"{folder} cannot be created: {existing} cannot be written to", fix)
-    except OSError as error:
-        return failed(Check.DATA_DIR, f"{folder} cannot be written to: {error.strerror}", fix)
-    return ok(Check.DATA_DIR, f"{folder} {'can be written to' if existing == folder else 'will be created'}")
+def _prompt_finding(mistake: str) -> Finding:
+    """Return the finding for ``file:line: what``."""
+    place = ":".join(mistake.split(":", 2)[:2])
+    help_ = "`slotline prompts check` explains more; docs/reference/instructions.md has every key."
+    return failed(Check.INSTRUCTIONS, mistake, f"Change {place}. {help_}")

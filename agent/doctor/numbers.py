@@ -63,8 +63,13 @@ _SMS = _Expected(
 )
 
 
-async def check_numbers(installation: Installation, rest: TwilioRest | None) -> list[Finding]:
-    """Look up the numbers through `rest`; None when no login was accepted."""
+async def check_numbers(installation: Installation, rest: TwilioRest | None, *, is_reached: bool) -> list[Finding]:
+    """Look up the numbers and compare where they lead with PUBLIC_BASE_URL.
+
+    Args:
+        rest: None when no login was accepted.
+        is_reached: Claims that slotline answers at PUBLIC_BASE_URL.
+    """
     why = installation.lacks(business=True) or ("" if rest else "not looked up: Twilio accepted no login")
     if why or rest is None or installation.business is None:
         return [skipped(check, why) for check in NUMBER_CHECKS]
@@ -80,10 +85,15 @@ async def check_numbers(installation: Installation, rest: TwilioRest | None) -> 
     assert installation.settings is not None
     is_known = not installation.lacks("public_base_url")
     urls = PublicUrls(installation.settings.public_base_url) if is_known else None
-    return [*judge_calls(business, number, urls), *judge_texts(business, sender, urls)]
+    return [
+        *judge_calls(business, number, urls, is_reached=is_reached),
+        *judge_texts(business, sender, urls, is_reached=is_reached),
+    ]
 
 
-def judge_calls(business: Business, number: IncomingNumber | None, urls: PublicUrls | None) -> list[Finding]:
+def judge_calls(
+    business: Business, number: IncomingNumber | None, urls: PublicUrls | None, *, is_reached: bool = True
+) -> list[Finding]:
     """Return whether callers reach this worker."""
     if number is None:
         fix = f"Write one of the account's numbers in `number` of the business file: {_CONSOLE}."
@@ -95,10 +105,13 @@ def judge_calls(business: Business, number: IncomingNumber | None, urls: PublicU
     else:
         fix = f"Write a number that has Voice in `number` of the business file: {_CONSOLE}."
         owned = failed(Check.NUMBER, f"{number.number} takes no calls", fix)
-    return [owned, _compare(_VOICE, number, number.voice, urls), _compare(_STATUS, number, number.status, urls)]
+    ends = ((_VOICE, number.voice), (_STATUS, number.status))
+    return [owned, *(_compare(expected, number, webhook, urls, is_reached) for expected, webhook in ends)]
 
 
-def judge_texts(business: Business, sender: IncomingNumber | None, urls: PublicUrls | None) -> list[Finding]:
+def judge_texts(
+    business: Business, sender: IncomingNumber | None, urls: PublicUrls | None, *, is_reached: bool = True
+) -> list[Finding]:
     """Return whether texts can go out, and whether what comes back reaches this worker."""
     name = business.sms_from or business.number
     key = "`sms_from`" if business.sms_from else "`sms_from`, or another `number`,"
@@ -110,10 +123,12 @@ def judge_texts(business: Business, sender: IncomingNumber | None, urls: PublicU
         owned = ok(Check.SMS_NUMBER, f"{sender.number} is the account's and sends texts")
     else:
         owned = failed(Check.SMS_NUMBER, f"{sender.number} sends no texts", fix)
-    return [owned, _compare(_SMS, sender, sender.sms, urls)]
+    return [owned, _compare(_SMS, sender, sender.sms, urls, is_reached)]
 
 
-def _compare(expected: _Expected, number: IncomingNumber, webhook: Webhook, urls: PublicUrls | None) -> Finding:
+def _compare(
+    expected: _Expected, number: IncomingNumber, webhook: Webhook, urls: PublicUrls | None, is_reached: bool
+) -> Finding:
     if urls is None:
         return skipped(expected.check, "not compared: PUBLIC_BASE_URL must be put right first")
     url = urls.webhook(expected.path)
@@ -125,6 +140,8 @@ def _compare(expected: _Expected, number: IncomingNumber, webhook: Webhook, urls
         f"{_CONSOLE} → {number.number} → {expected.section}: configure with Webhook, "
         f"and set '{expected.field}' to {url}, HTTP POST."
     )
+    if not is_reached:
+        fix = f"Put public_url above right first: the mistake may be in PUBLIC_BASE_URL. If that is right: {fix}"
     return failed(expected.check, seen, fix) if expected.is_fatal else warning(expected.check, seen, fix)
 
 

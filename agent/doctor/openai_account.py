@@ -1,4 +1,4 @@
-"""Whether OpenAI, or whoever speaks its language, takes the key and has the models."""
+"""Whether OpenAI, or whoever speaks its language, takes the key, has the models, and goes on having them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pydantic import BaseModel, ValidationError
 
 from agent.doctor.findings import Check, Finding, failed, ok, skipped, warning
 from agent.doctor.services import REQUEST_SECS, host_of, reach_help
+from agent.doctor.voice import check_voice
+from agent.retirements import DEPRECATIONS, retirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.doctor.installation import Installation
-    from agent.settings import Settings
+    from agent.retirements import Retirement
 
 _KEYS = "https://platform.openai.com/api-keys"
 _STATUS = "https://status.openai.com"
@@ -25,6 +27,8 @@ _STATUS = "https://status.openai.com"
 
 class _Model(BaseModel):
     id: str
+    shutdown_date: str | None = None
+    """As ``2027-01-14``, since October 2026: https://developers.openai.com/api/docs/deprecations"""
 
 
 class _Models(BaseModel):
@@ -32,32 +36,59 @@ class _Models(BaseModel):
 
 
 async def check_openai(installation: Installation) -> list[Finding]:
+    checks = (Check.OPENAI_KEY, Check.OPENAI_MODEL, Check.OPENAI_VOICE)
     if why := installation.lacks("openai_api_key", "openai_base_url"):
-        return [skipped(Check.OPENAI_KEY, why), skipped(Check.OPENAI_MODEL, why)]
+        return [skipped(check, why) for check in checks]
     settings = installation.settings
     assert settings is not None
-    listed = await _listed_models(settings)
-    if isinstance(listed, Finding):
-        return [listed, skipped(Check.OPENAI_MODEL, "not looked up: the list of models could not be had")]
-    wanted = _wanted(installation)
-    return [
-        ok(Check.OPENAI_KEY, f"OPENAI_API_KEY is accepted by {host_of(settings.openai_base_url)}"),
-        *(judge_model(name, places, listed) for name, places in wanted.items()),
-    ]
+    url = settings.openai_base_url
+    # The same client as the worker's, so that it meets the same proxies; but asked only once.
+    client = AsyncOpenAI(
+        api_key=settings.openai_api_key.get_secret_value(), base_url=url, timeout=REQUEST_SECS, max_retries=0
+    )
+    async with client:
+        listed = await _listed_models(client, url)
+        if isinstance(listed, Finding):
+            return [listed, *(skipped(check, "not looked at: see openai_key") for check in checks[1:])]
+        is_openais = host_of(url).endswith("api.openai.com")
+        return [
+            ok(Check.OPENAI_KEY, f"OPENAI_API_KEY is accepted by {host_of(url)}"),
+            *(
+                judge_model(name, places, listed, retirement_of(name) if is_openais else None)
+                for name, places in _wanted(installation).items()
+            ),
+            await check_voice(client, installation, is_listed=settings.tts_model in listed),
+        ]
 
 
-def judge_model(name: str, places: Sequence[str], listed: Sequence[str]) -> Finding:
-    """Return the finding for a model that is named in these places."""
+def judge_model(
+    name: str, places: Sequence[str], listed: Mapping[str, str], retirement: Retirement | None = None
+) -> Finding:
+    """Return the finding for a model that is named in these places.
+
+    Args:
+        listed: The last day of each model of the account, "" where its service tells none.
+        retirement: What we know of the model's end.
+    """
     where = " and ".join(places)
     if name in listed:
+        if last_day := listed[name] or (str(retirement.day) if retirement else ""):
+            return _ending(f"{name} ({where})", where, last_day, retirement.successor if retirement else "")
         return ok(Check.OPENAI_MODEL, f"{name} ({where})")
     close = difflib.get_close_matches(name, listed, n=3)
     choice = f"such as {', '.join(close)}" if close else "which `GET /v1/models` lists"
     return failed(
         Check.OPENAI_MODEL,
-        f"{name} ({where}) is not among the {len(listed)} models of this account",
+        f"{name} ({where}) is no model of this account",
         f"Name a model of the account in {where}, {choice}; or use a key of a project that may use {name}.",
     )
+
+
+def _ending(named: str, where: str, last_day: str, successor: str) -> Finding:
+    seen = f"{named} ends on {last_day}: its service shuts it down, and then no call can be held"
+    such_as = f", such as {successor}," if successor else ""
+    fix = f"Name another model in {where} before that day{such_as} and try it with `slotline talk`."
+    return warning(Check.OPENAI_MODEL, seen, f"{fix} OpenAI tells what ends when: {DEPRECATIONS}")
 
 
 def _wanted(installation: Installation) -> Mapping[str, Sequence[str]]:
@@ -72,17 +103,12 @@ def _wanted(installation: Installation) -> Mapping[str, Sequence[str]]:
     return wanted
 
 
-async def _listed_models(settings: Settings) -> Sequence[str] | Finding:
-    """Return the account's models, or the finding that says why they cannot be had."""
-    url = settings.openai_base_url
-    # The same client as the worker's, so that it meets the same proxies; but asked only once.
-    client = AsyncOpenAI(
-        api_key=settings.openai_api_key.get_secret_value(), base_url=url, timeout=REQUEST_SECS, max_retries=0
-    )
+async def _listed_models(client: AsyncOpenAI, url: str) -> Mapping[str, str] | Finding:
+    """Return the account's models and their last days, or the finding that says why they cannot be had."""
     try:
-        async with client, asyncio.timeout(REQUEST_SECS):
+        async with asyncio.timeout(REQUEST_SECS):
             answer = await client.models.with_raw_response.list()
-            return [model.id for model in _Models.model_validate_json(answer.content).data]
+            return {model.id: model.shutdown_date or "" for model in _Models.model_validate_json(answer.content).data}
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         # Its own text shows a part of the key.
         status = error.status_code

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from agent.doctor.data_dir import why_not_writable
 from agent.doctor.findings import Check, Finding, failed, ok, skipped, warning
 from appointments.errors import ConfigError
 from appointments.store.inspection import RecordReport, RecordState, inspect_record
 
 if TYPE_CHECKING:
     from agent.doctor.installation import Installation
+
+_ANOTHER = "name another file in DATABASE_URL, or another folder in DATA_DIR"
 
 
 async def check_database(installation: Installation) -> list[Finding]:
@@ -26,10 +29,12 @@ async def check_database(installation: Installation) -> list[Finding]:
 
 
 def _finding(report: RecordReport) -> Finding:
-    path = report.path.absolute()
+    path = report.place
     match report.state:
         case RecordState.CURRENT:
             return ok(Check.DATABASE, f"{path} is up to date (migration {report.version})")
+        case RecordState.MISSING if report.folder and (why := why_not_writable(report.folder)):
+            return failed(Check.DATABASE, why, f"Give the worker's user the right to write there, or {_ANOTHER}.")
         case RecordState.MISSING:
             return ok(Check.DATABASE, f"{path} is empty or not there: `slotline serve` will create it")
         case RecordState.OLDER:
@@ -37,18 +42,17 @@ def _finding(report: RecordReport) -> Finding:
             fix = "Nothing has to be done. Copy the file first if you may want to go back to the version before."
             return warning(Check.DATABASE, seen, fix)
         case _:
-            return failed(Check.DATABASE, *_failure(report, str(path)))
+            return failed(Check.DATABASE, *_failure(report, path))
 
 
 def _failure(report: RecordReport, path: str) -> tuple[str, str]:
     """Return what was seen and how to fix it."""
-    another = "name another file in DATABASE_URL, or another folder in DATA_DIR"
     match report.state:
         case RecordState.NEWER:
             seen = f"{path} is at migration {report.version}, newer than this slotline, which knows {report.newest}"
-            return seen, f"Install the version of slotline that was used last, or {another}."
+            return seen, f"Install the version of slotline that was used last, or {_ANOTHER}."
         case RecordState.FOREIGN:
-            return f"{path} holds tables of something else", f"Leave it alone: {another}."
+            return f"{path} holds tables of something else", f"Leave it alone: {_ANOTHER}."
         case RecordState.DAMAGED:
             return f"{path} is damaged: {report.reason}", (
                 "Stop the worker, copy the file away, and put back a backup, "
@@ -62,5 +66,5 @@ def _failure(report: RecordReport, path: str) -> tuple[str, str]:
             return f"{path} cannot be written to", "Give the worker's user the right to write the file and its folder."
         case _:
             return f"{path} cannot be opened: {report.reason}", (
-                f"Give the worker's user the right to read and write the file and its folder, or {another}."
+                f"Give the worker's user the right to read and write the file and its folder, or {_ANOTHER}."
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from agent.doctor.findings import Check, Finding, failed, ok, skipped, warning
+from agent.doctor.findings import Check, Finding, State, failed, ok, skipped, warning
 from agent.doctor.numbers import NUMBER_CHECKS, check_numbers
 from agent.doctor.services import REQUEST_SECS, host_of, reach_help
 from telephony.errors import TwilioError, TwilioRefused, TwilioThrottled
@@ -47,24 +47,32 @@ class _Outcome:
     error: TwilioError | None = None
 
 
-async def check_twilio(installation: Installation) -> list[Finding]:
+async def check_twilio(installation: Installation, way: asyncio.Task[list[Finding]]) -> list[Finding]:
+    """Look at the account, and at where its numbers send calls and texts.
+
+    Args:
+        way: What is found on the way from Twilio to the worker. It is told before the numbers, which it may explain.
+    """
     if why := installation.lacks("twilio_account_sid", "twilio_auth_token", "twilio_api_base_url"):
-        return [skipped(check, why) for check in (Check.TWILIO_AUTH, Check.TWILIO_ACCOUNT, *NUMBER_CHECKS)]
+        account = [skipped(check, why) for check in (Check.TWILIO_AUTH, Check.TWILIO_ACCOUNT)]
+        return [*account, *await way, *(skipped(check, why) for check in NUMBER_CHECKS)]
     settings = installation.settings
     assert settings is not None
     async with AsyncExitStack() as closing:
-        logins = _logins(installation, settings)
+        logins = _logins(settings)
         for login in logins:
             closing.push_async_callback(login.rest.aclose)
         outcomes = await asyncio.gather(*map(_try, logins))
+        account = _judge(outcomes, settings, installation.lacks("twilio_api_key_sid", "twilio_api_key_secret"))
         good = next((outcome.login.rest for outcome in outcomes if outcome.error is None), None)
-        return [*_judge(outcomes, settings), *await check_numbers(installation, good)]
+        is_reached = (Check.PUBLIC_URL, State.FAILED) not in {(finding.check, finding.state) for finding in await way}
+        return [*account, *await way, *await check_numbers(installation, good, is_reached=is_reached)]
 
 
-def _logins(installation: Installation, settings: Settings) -> list[_Login]:
+def _logins(settings: Settings) -> list[_Login]:
     sid, key_sid = settings.twilio_account_sid, settings.twilio_api_key_sid
     logins = [_Login(_client(settings, sid, token), is_token=True) for token in settings.twilio_auth_tokens]
-    if key_sid and not installation.lacks("twilio_api_key_sid", "twilio_api_key_secret"):
+    if key_sid:
         secret = settings.twilio_api_key_secret.get_secret_value()
         logins.append(_Login(_client(settings, key_sid, secret), is_token=False))
     return logins
@@ -90,15 +98,13 @@ async def _try(login: _Login) -> _Outcome:
     return _Outcome(login)
 
 
-def _judge(outcomes: Sequence[_Outcome], settings: Settings) -> list[Finding]:
+def _judge(outcomes: Sequence[_Outcome], settings: Settings, why_no_key: str) -> list[Finding]:
     tokens = [outcome for outcome in outcomes if outcome.login.is_token]
-    keys = [outcome for outcome in outcomes if not outcome.login.is_token]
+    keys = [_judge_key(each, settings, tokens[0].error) for each in outcomes if not each.login.is_token]
+    if why_no_key:
+        keys = [skipped(Check.TWILIO_API_KEY, why_no_key)]
     account = next((outcome.account for outcome in tokens if outcome.account is not None), None)
-    return [
-        *_judge_tokens(tokens, settings),
-        *(_judge_key(outcome, settings, tokens[0].error) for outcome in keys),
-        _judge_account(account, settings),
-    ]
+    return [*_judge_tokens(tokens, settings), *keys, _judge_account(account, settings)]
 
 
 def _judge_tokens(outcomes: Sequence[_Outcome], settings: Settings) -> list[Finding]:

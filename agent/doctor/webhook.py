@@ -44,7 +44,8 @@ _TROUBLES = {
     ),
     Trouble.REFUSED: (
         "{host} refuses connections",
-        "Start the proxy or tunnel that listens there; without one, start `slotline serve` on that port.",
+        "Correct the port in PUBLIC_BASE_URL if it is another; or start the proxy or tunnel that listens there, "
+        "and without one, start `slotline serve` on that port.",
     ),
     Trouble.TIMEOUT: (
         f"{{host}} did not answer within {REQUEST_SECS:g} s",

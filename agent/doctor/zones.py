@@ -17,27 +17,34 @@ _HALF_A_YEAR = timedelta(days=182)
 """So much apart, both winter time and summer time are seen."""
 
 
-def judge_zones(action: Action, business: Business, owner_zone: str, *, at: datetime, is_slot: bool) -> Finding:
-    """Return what the zones of an action make of the moment `at`: a free slot, or now when there is none."""
+def judge_zones(
+    action: Action, business: Business, owner_zone: str | None = None, *, at: datetime, is_slot: bool
+) -> Finding:
+    """Return what the zones of an action make of the moment `at`: a free slot, or now when there is none.
+
+    Args:
+        owner_zone: That of Cal.com's owner; None where Cal.com is not used.
+    """
     moment = "the first free slot" if is_slot else "now"
+    seen = (
+        f"{action.name}: {moment} is {shown(at, business.zone)} for the business, "
+        f"{shown(at, action.zone)} in what callers hear"
+    )
+    fixes = [] if _agree(action.zone, business.zone, at) else [_fix_of_action(action, business)]
+    if owner_zone is None:
+        return warning(Check.ZONES, seen, " ".join(fixes)) if fixes else ok(Check.ZONES, seen)
     try:
         owner = ZoneInfo(owner_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         seen = f"{action.name}: Cal.com's owner is in {owner_zone!r}, a zone that this machine does not know"
         return warning(Check.ZONES, seen, "Choose another time zone at Cal.com → Settings → General.")
-    seen = (
-        f"{action.name}: {moment} is {_shown(at, business.zone)} for the business, "
-        f"{_shown(at, action.zone)} in what callers hear, {_shown(at, owner)} at Cal.com"
-    )
-    fixes = []
-    if not _agree(action.zone, business.zone, at):
-        fixes.append(_fix_of_action(action, business))
+    seen = f"{seen}, {shown(at, owner)} at Cal.com"
     if not _agree(owner, action.zone, at) and not (fixes and _agree(owner, business.zone, at)):
         fixes.append(_fix_of_owner(action, owner))
     return warning(Check.ZONES, seen, " ".join(fixes)) if fixes else ok(Check.ZONES, seen)
 
 
-def _shown(at: datetime, zone: ZoneInfo) -> str:
+def shown(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M} ({zone.key})"
 
 

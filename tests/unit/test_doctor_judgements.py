@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent.doctor.calcom_account import judge_free_slots
 from agent.doctor.clock import judge as judge_clock
 from agent.doctor.event_types import judge_event_type
 from agent.doctor.findings import Check, Finding, State
 from agent.doctor.numbers import judge_calls, judge_texts
 from agent.doctor.openai_account import judge_model
 from agent.doctor.zones import judge_zones
-from appointments.model import PhoneNumber
-from calendars.calcom import EventTypeDetails, Obstacle
+from agent.retirements import retirement_of
+from appointments.model import OpeningHours, PhoneNumber, Slot
+from calendars.calcom_event_types import EventTypeDetails, Obstacle
 from telephony.numbers import IncomingNumber, Webhook
 from telephony.urls import PublicUrls
 from tests.factories import ACTION, EVENT_TYPE
@@ -292,7 +294,7 @@ def test_nothing_is_compared_with_an_address_that_is_not_known() -> None:
 
 
 def test_a_model_that_the_account_lacks_is_told_with_those_that_are_close() -> None:
-    listed = ["gpt-4.1", "gpt-4.1-mini", "whisper-1"]
+    listed = dict.fromkeys(["gpt-4.1", "gpt-4.1-mini", "whisper-1"], "")
     known = judge_model("gpt-4.1", ["LLM_MODEL"], listed)
     unknown = judge_model("gpt-4.1-minni", ["LLM_MODEL"], listed)
     strange = judge_model("llama", ["STT_MODEL", "TTS_MODEL"], listed)
@@ -307,4 +309,75 @@ def test_the_checks_are_told_from_this_machine_outwards() -> None:
     order = list(Check)
 
     assert order.index(Check.SETTINGS) < order.index(Check.DATABASE) < order.index(Check.OPENAI_KEY)
-    assert order[-1] is Check.MEDIA_SOCKET
+    assert order.index(Check.TWILIO_AUTH) < order.index(Check.PUBLIC_URL) < order.index(Check.VOICE_URL)
+
+
+HOURS = (OpeningHours(3, time(9), time(12)), OpeningHours(3, time(13), time(17)))
+"""Of a Thursday in New York."""
+
+
+@pytest.mark.parametrize(
+    ("hours_later", "state", "seen"),
+    [
+        ((-5, -2.5, -1, 2.5), "ok", "4 in the next 14 days"),
+        (
+            (-1, -1.5, 3, 24),
+            "warning",
+            "4 in the next 14 days, 3 of them never offered: Thu 2026-12-03 12:30 (America/New_York), for one, "
+            "does not lie within the business's hours",
+        ),
+        (
+            (-1, -0.75),
+            "warning",
+            "2 in the next 14 days, 1 of them never offered: Thu 2026-12-03 13:15 (America/New_York), for one, "
+            "begins off the grid",
+        ),
+        ((), "warning", "none in the next 14 days"),
+    ],
+)
+def test_slots_that_hours_or_grid_keep_from_being_offered_are_a_warning(
+    hours_later: tuple[float, ...], state: str, seen: str
+) -> None:
+    slots = [Slot(WINTER + timedelta(hours=hours), timedelta(minutes=30)) for hours in hours_later]
+    finding = judge_free_slots(ACTION, replace(CLINIC, hours=HOURS), slots)
+
+    assert finding.state.value == state
+    assert f"Book 30-Minute Consultation: {seen}" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("listed", "seen", "fix"),
+    [
+        ("", "ends on 2027-02-26", "STT_MODEL before that day, such as gpt-transcribe"),
+        ("2027-01-31", "ends on 2027-01-31", "STT_MODEL before that day, such as gpt-transcribe"),
+    ],
+)
+def test_a_model_that_will_be_shut_down_is_a_warning(listed: str, seen: str, fix: str) -> None:
+    name = "gpt-4o-transcribe"
+    finding = judge_model(name, ["STT_MODEL"], {name: listed}, retirement_of(name))
+
+    assert finding.state is State.WARNING
+    assert seen in finding.seen
+    assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("model", "day"),
+    [
+        ("gpt-4.1", date(2027, 1, 14)),
+        ("gpt-4.1-mini-2025-04-14", date(2027, 1, 14)),
+        ("gpt-4o-mini-tts", date(2027, 1, 6)),
+        ("gpt-4o-transcribe", date(2027, 2, 26)),
+        ("gpt-4o-2024-05-13", date(2026, 10, 23)),
+    ],
+)
+def test_the_last_days_of_models_are_known(model: str, day: date) -> None:
+    known = retirement_of(model)
+
+    assert known is not None
+    assert known.day == day
+
+
+@pytest.mark.parametrize("model", ["gpt-4.1-large", "gpt-transcribe", "llama"])
+def test_nothing_is_known_of_other_models(model: str) -> None:
+    assert retirement_of(model) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +13,8 @@ from agent.doctor.calcom_account import check_calcom
 from agent.doctor.findings import Check, Finding, State
 from agent.doctor.installation import Installation
 from agent.settings import Settings
-from appointments.model import EventTypeId
-from calendars.calcom import Obstacle
+from appointments.model import EventTypeId, OpeningHours
+from calendars.calcom_event_types import Obstacle
 from tests.factories import ACTION
 from tests.odd_services import answering
 from tests.scripted_calcom import API_KEY, connected, scripted
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
     from tests.stand_ins import StandIn
 
-BUSINESS = replace(CLINIC, actions=(replace(ACTION, platform="cal_video", fallback_email="c{digits}@example.com"),))
+BUSINESS = replace(
+    CLINIC,
+    hours=tuple(OpeningHours(day, time(9), time(17)) for day in range(5)),
+    actions=(replace(ACTION, platform="cal_video", fallback_email="c{digits}@example.com"),),
+)
 FINE = {
     Check.CALCOM_KEY: "ok",
     Check.CALCOM_VERSION: "ok",
@@ -90,7 +94,25 @@ async def test_an_event_type_that_is_not_there(calcom: StandIn) -> None:
 
     assert states(found) == FINE | {Check.EVENT_TYPE: "failed", Check.FREE_SLOTS: "skipped"}
     assert "knows no event type 999" in found[Check.EVENT_TYPE].seen
-    assert "CALCOM_EVENT_TYPE_ID" in found[Check.EVENT_TYPE].fix
+    assert "Set CALCOM_EVENT_TYPE_ID, or event_type in the business file, to the number" in found[Check.EVENT_TYPE].fix
+
+
+async def test_what_names_a_lost_event_type_is_told(calcom: StandIn) -> None:
+    lost = replace(BUSINESS.actions[0], event_type_id=EventTypeId("999"))
+    places = {lost.name: "event_type in line 7 of clinic.toml"}
+    found = await of(calcom, business=replace(BUSINESS, actions=(lost,)), event_type_places=places)
+
+    assert "Set event_type in line 7 of clinic.toml to the number" in found[Check.EVENT_TYPE].fix
+    assert "CALCOM_EVENT_TYPE_ID" not in found[Check.EVENT_TYPE].fix
+
+
+async def test_a_calendar_that_is_open_when_the_business_is_not_is_a_warning(calcom: StandIn) -> None:
+    mornings = replace(BUSINESS, hours=tuple(OpeningHours(day, time(9), time(12)) for day in range(5)))
+    found = await of(calcom, business=mornings)
+
+    assert states(found) == FINE | {Check.FREE_SLOTS: "warning"}
+    assert "does not lie within the business's hours" in found[Check.FREE_SLOTS].seen
+    assert "12:00 (America/New_York)" in found[Check.FREE_SLOTS].seen
 
 
 async def test_every_action_is_asked_for(calcom: StandIn) -> None:
@@ -117,7 +139,8 @@ async def test_an_owner_in_another_zone_is_a_warning(calcom: StandIn) -> None:
     await calcom.order("world", zone="Europe/Berlin")
     found = await of(calcom)
 
-    assert states(found) == FINE | {Check.ZONES: "warning"}
+    assert states(found) == FINE | {Check.ZONES: "warning", Check.FREE_SLOTS: "warning"}
+    assert found[Check.FREE_SLOTS].fix.startswith("Put zones above right first")
     assert "(Europe/Berlin) at Cal.com" in found[Check.ZONES].seen
 
 

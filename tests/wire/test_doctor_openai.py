@@ -6,11 +6,12 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from aiohttp import web
 
 from agent.doctor import openai_account
-from agent.doctor.findings import Check, Finding
+from agent.doctor.findings import Check, Finding, State
 from agent.doctor.installation import Installation
 from agent.doctor.openai_account import check_openai
 from agent.instructions import PromptSet, load_prompt_set
@@ -52,7 +53,7 @@ async def findings(url: str, prompts: PromptSet | None = None, **changes: Any) -
 
 
 def told(found: list[Finding]) -> list[str]:
-    return [f"{finding.state.value} {finding.seen.partition(' is not')[0]}" for finding in found[1:]]
+    return [f"{finding.state.value} {finding.seen.partition(' is no ')[0]}" for finding in found[1:-1]]
 
 
 async def test_the_key_and_the_models_are_known(url: str) -> None:
@@ -69,7 +70,7 @@ async def test_the_key_and_the_models_are_known(url: str) -> None:
 async def test_a_wrong_key_is_told_without_any_of_it(url: str) -> None:
     found = await findings(url, openai_api_key=WRONG)
 
-    assert [finding.state.value for finding in found] == ["failed", "skipped"]
+    assert [finding.state.value for finding in found] == ["failed", "skipped", "skipped"]
     assert "OPENAI_API_KEY was refused" in found[0].seen
     assert "https://platform.openai.com/api-keys" in found[0].fix
 
@@ -91,7 +92,7 @@ async def test_the_instructions_own_model_takes_the_place_of_the_settings(url: s
     found = await findings(url, prompts, llm_model="never asked for")
 
     assert told(found)[0] == f"failed gpt-9 (model in {prompts.prompt.path})"
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ async def test_other_answers_are_told(status: int, body: object, seen: str, fix:
     async with answering(lambda _request: web.json_response(body, status=status)) as url:
         found = await findings(url)
 
-    assert [finding.check for finding in found] == [Check.OPENAI_KEY, Check.OPENAI_MODEL]
+    assert [finding.check for finding in found] == [Check.OPENAI_KEY, Check.OPENAI_MODEL, Check.OPENAI_VOICE]
     assert seen in found[0].seen
     assert fix in found[0].fix
 
@@ -132,3 +133,63 @@ async def test_a_service_that_does_not_answer_is_told(monkeypatch: pytest.Monkey
         found = await findings(f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
 
     assert found[0].seen.endswith("did not answer within 0.2 s")
+
+
+async def test_a_model_that_the_service_will_shut_down_is_a_warning() -> None:
+    models = [{"id": name, "shutdown_date": day} for name, day in (("gpt-4.1", "2027-01-14"), ("a", None), ("b", None))]
+    async with answering(lambda _request: web.json_response({"data": models})) as url:
+        found = await findings(url, stt_model="a", tts_model="b")
+
+    assert [finding.state.value for finding in found[1:4]] == ["warning", "ok", "ok"]
+    assert found[1].seen.startswith("gpt-4.1 (LLM_MODEL) ends on 2027-01-14")
+    assert "Name another model in LLM_MODEL before that day" in found[1].fix
+
+
+async def test_the_voice_says_one_word(url: str) -> None:
+    found = await findings(url, load_prompt_set())
+    async with httpx.AsyncClient(trust_env=False) as http:
+        spoken = (await http.get(f"{url.removesuffix('/v1')}/control/spoken")).json()
+
+    assert (found[-1].check, found[-1].state) == (Check.OPENAI_VOICE, State.OK)
+    assert [utterance["text"] for utterance in spoken["spoken"]] == ["Hello"]
+
+
+async def test_a_voice_that_is_refused_is_told_with_what_to_change(url: str) -> None:
+    prompts = load_prompt_set()
+    head = prompts.prompt.head.model_copy(update={"voice": "nobody"})
+    prompts = replace(prompts, prompt=replace(prompts.prompt, head=head))
+    found = (await findings(url, prompts))[-1]
+
+    assert (found.check, found.state) == (Check.OPENAI_VOICE, State.FAILED)
+    assert found.seen == 'voice "nobody" of gpt-4o-mini-tts is refused (400)'
+    assert found.fix.startswith(f"Write another `voice` in {prompts.prompt.path}: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "param", "state", "fix"),
+    [
+        (400, "model", "failed", "Name a model in TTS_MODEL that makes speech: the service says 'It is no good.'"),
+        (404, None, "failed", "Name a model in TTS_MODEL"),
+        (403, None, "failed", "Let the key of OPENAI_API_KEY make speech"),
+        (400, None, "failed", "or name another model in TTS_MODEL"),
+        (429, None, "warning", "credit left"),
+        (503, None, "warning", "Run this again"),
+    ],
+)
+async def test_a_speech_model_that_does_not_speak_is_told(status: int, param: str, state: str, fix: str) -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            return web.json_response({"data": [{"id": "tts-1"}]})
+        return web.json_response({"error": {"message": "It is no good.", "param": param}}, status=status)
+
+    async with answering(answer) as url:
+        found = (await findings(url, load_prompt_set(), tts_model="tts-1"))[-1]
+
+    assert (found.check, found.state.value) == (Check.OPENAI_VOICE, state)
+    assert fix in found.fix
+
+
+async def test_a_speech_model_that_is_not_there_is_not_tried(url: str) -> None:
+    found = await findings(url, load_prompt_set(), tts_model="whisper-2")
+
+    assert found[-1].seen == "not tried: see openai_model"

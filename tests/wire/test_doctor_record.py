@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -16,9 +16,6 @@ from agent.settings import Settings
 from appointments.store import inspection
 from appointments.store.inspection import RecordState, inspect_record
 from appointments.store.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def url_of(path: Path) -> str:
@@ -79,12 +76,12 @@ async def test_a_missing_database_is_not_created(tmp_path: Path) -> None:
 
 
 async def test_an_older_database_is_not_migrated(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = files_in(record.parent)
-    monkeypatch.setattr(inspection, "_migrations", lambda: ("0002", frozenset({"0001", "0002"})))
+    before, ours = files_in(record.parent), inspect_record(url_of(record)).newest
+    monkeypatch.setattr(inspection, "_migrations", lambda: ("0900", frozenset({ours, "0900"})))
     found = await finding(url_of(record))
 
     assert found.state is State.WARNING
-    assert "is at migration 0001; `slotline serve` will bring it to 0002" in found.seen
+    assert f"is at migration {ours}; `slotline serve` will bring it to 0900" in found.seen
     assert files_in(record.parent)[record.name] == before[record.name]
 
 
@@ -148,11 +145,23 @@ async def test_a_folder_is_no_database(tmp_path: Path) -> None:
     assert "cannot be opened: it is a folder" in found.seen
 
 
-@pytest.mark.parametrize("url", ["postgresql://ada:pass@host/db", "slotline.db", "sqlite+aiosqlite://"])
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no folder in which not even root may write")
+async def test_a_database_that_cannot_be_created() -> None:
+    found = await finding(url_of(Path("/proc/slotline/slotline.db")))
+
+    assert found.state is State.FAILED
+    assert found.seen.startswith("/proc/slotline cannot be created")
+    assert "DATABASE_URL" in found.fix
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://ada:hunter2@host/db", "postgresql://ada:hunter2@host:port/db", "slotline.db", "sqlite+aiosqlite://"],
+)
 async def test_a_url_that_names_no_database(url: str) -> None:
     found = await finding(url)
 
     assert (found.check, found.state) == (Check.DATABASE, State.FAILED)
     assert found.seen.startswith("DATABASE_URL")
     assert "Use sqlite+aiosqlite:///" in found.fix
-    assert "pass" not in found.seen + found.fix
+    assert "hunter2" not in found.seen + found.fix

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 
-from agent.doctor.findings import Check, Finding, State
+from agent.doctor.findings import Check, Finding, State, failed, ok
 from agent.doctor.installation import Installation
 from agent.doctor.twilio_account import check_twilio
 from agent.settings import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WORKER = "https://phone.example.com"
 WRONG = "0123456789abcdef0123456789abcdef"
+REACHED = ok(Check.PUBLIC_URL, "slotline answers")
 ALL = [
     Check.TWILIO_AUTH,
     Check.TWILIO_API_KEY,
@@ -39,8 +41,14 @@ async def twilio() -> AsyncIterator[StandIn]:
         yield stand_in
 
 
-async def findings(twilio: StandIn, **changes: Any) -> list[Finding]:
-    """Return what the doctor says of the stand-in, with some settings changed."""
+async def findings(
+    twilio: StandIn, *, broken: frozenset[str] = frozenset(), public_url: Finding = REACHED, **changes: Any
+) -> list[Finding]:
+    """Return what the doctor says of the stand-in, with some settings changed; `public_url` was found on the way."""
+
+    async def way() -> list[Finding]:
+        return [public_url]
+
     keys = twilio.credentials
     values = {
         "public_base_url": WORKER,
@@ -54,7 +62,9 @@ async def findings(twilio: StandIn, **changes: Any) -> list[Finding]:
         "business_file": "-",
     }
     settings = Settings(_env_file=None, **(values | changes))  # type: ignore[call-arg]
-    found = await check_twilio(Installation(settings, business=CLINIC))
+    found = await check_twilio(Installation(settings, broken, business=CLINIC), asyncio.create_task(way()))
+    assert found.index(public_url) < [finding.check for finding in found].index(Check.NUMBER)
+    found.remove(public_url)
     told = "".join(finding.seen + finding.fix for finding in found)
     secrets = (keys.twilio_auth_token, keys.twilio_api_key_secret, WRONG)
     assert not any(secret in told for secret in secrets)
@@ -180,6 +190,24 @@ async def test_a_number_that_still_calls_an_old_address(twilio: StandIn) -> None
 
     assert found[Check.VOICE_URL].state is State.FAILED
     assert "https://old.example.com/twilio/voice" in found[Check.VOICE_URL].seen
+
+
+async def test_where_the_worker_is_not_reached_the_numbers_depend_on_that(twilio: StandIn) -> None:
+    nobody = failed(Check.PUBLIC_URL, "refuses connections", "Start it.")
+    found = await findings(twilio, public_url=nobody, public_base_url=f"{WORKER}:9999")
+    voice_url = next(finding for finding in found if finding.check is Check.VOICE_URL)
+
+    assert voice_url.state is State.FAILED
+    assert voice_url.fix.startswith("Put public_url above right first: the mistake may be in PUBLIC_BASE_URL.")
+    assert f"'A call comes in' to {WORKER}:9999/twilio/voice" in voice_url.fix
+
+
+async def test_half_an_api_key_leaves_the_rest_to_the_auth_token(twilio: StandIn) -> None:
+    half = frozenset({"twilio_api_key_sid", "twilio_api_key_secret"})
+    found = await findings(twilio, broken=half, twilio_api_key_sid="", twilio_api_key_secret="")
+
+    assert [finding.check for finding in found] == ALL
+    assert states(found) == dict.fromkeys(ALL, "ok") | {Check.TWILIO_API_KEY: "skipped"}
 
 
 async def test_a_twilio_that_cannot_be_reached_is_told_once(twilio: StandIn) -> None:

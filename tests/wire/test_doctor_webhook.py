@@ -147,14 +147,21 @@ async def test_something_else_answers(office: Office, change: Change, seen: str,
     assert fix in found[Check.PUBLIC_URL].fix
 
 
-async def test_a_proxy_that_passes_no_websockets_on(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("change", "seen", "fix"),
+    [
+        (shaky_proxy.drops_websockets, "passes no websockets on", "proxy_set_header Upgrade $http_upgrade"),
+        (shaky_proxy.loses_signature_of_upgrades, "though a signed request is accepted", "with the upgrade too"),
+    ],
+)
+async def test_a_proxy_that_spoils_the_upgrade_only(office: Office, change: Change, seen: str, fix: str) -> None:
     await is_ready(office)
-    office.proxy.change = shaky_proxy.drops_websockets
+    office.proxy.change = change
     found = await office.findings()
 
     assert [finding.state.value for finding in found.values()] == ["ok"] * 4 + ["failed"]
-    assert "passes no websockets on" in found[Check.MEDIA_SOCKET].seen
-    assert "proxy_set_header Upgrade $http_upgrade" in found[Check.MEDIA_SOCKET].fix
+    assert seen in found[Check.MEDIA_SOCKET].seen
+    assert fix in found[Check.MEDIA_SOCKET].fix
 
 
 async def test_a_proxy_that_changes_the_path(office: Office) -> None:
@@ -177,16 +184,6 @@ async def test_a_proxy_that_loses_the_signature(office: Office) -> None:
     assert [finding.state.value for finding in found.values()] == ["ok", "ok", "failed", "ok", "failed"]
     assert "X-Twilio-Signature" in found[Check.SIGNED_REQUEST].fix
     assert "(403)" in found[Check.MEDIA_SOCKET].seen
-
-
-async def test_a_proxy_that_loses_the_signature_of_the_upgrade_only(office: Office) -> None:
-    await is_ready(office)
-    office.proxy.change = shaky_proxy.loses_signature_of_upgrades
-    found = await office.findings()
-
-    assert [finding.state.value for finding in found.values()] == ["ok"] * 4 + ["failed"]
-    assert "though a signed request is accepted" in found[Check.MEDIA_SOCKET].seen
-    assert "with the upgrade too" in found[Check.MEDIA_SOCKET].fix
 
 
 async def test_a_proxy_that_passes_on_twilios_routes_only_is_a_warning(office: Office) -> None:
@@ -218,12 +215,11 @@ async def test_a_worker_that_goes_by_other_settings(office: Office, name: str) -
     ("url", "seen", "fix"),
     [
         ("https://127.0.0.1:{worker}", "speaks no TLS", "certificate"),
-        ("http://127.0.0.1:1", "127.0.0.1:1 refuses connections", "start `slotline serve` on that port"),
+        ("http://127.0.0.1:1", "127.0.0.1:1 refuses connections", "Correct the port in PUBLIC_BASE_URL"),
         ("https://nobody.invalid", "nobody.invalid has no address", "DNS record"),
     ],
 )
 async def test_nobody_can_be_reached(office: Office, url: str, seen: str, fix: str) -> None:
-
     office.changes = {
         "public_base_url": url.format(worker=office.proxy.backend),
         "twilio_api_base_url": "http://127.0.0.1:1",
