@@ -2,9 +2,9 @@
 
 Our own events are constants whose personal values stand under `pii_` keys. What libraries log is another matter:
 Pipecat's messages (loguru) are ready-made sentences that quote transcripts and numbers at any level, also in warnings,
-and so is an exception's text. Their words therefore go under `pii_message` and `pii_exception`. What stays readable
-is where they come from (logger, function, line), the type and the places of an exception, and the unfilled template
-of a standard-library record, which is enough to find the message in the source.
+and so is an exception's text. Their words therefore go under `pii_message` and `pii_exception` of one event,
+`library_logged`. What stays readable is where they come from (logger, function, line), the type and the places of an
+exception, and under `message` the words of a standard-library record, with its numbers and without its other arguments.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 
-_CHATTY = ("httpx", "httpcore", "httpx2", "twilio.http_client", "uvicorn.access", "aiosqlite", "alembic")
-"""Libraries that log every request or statement at INFO: only their warnings are wanted."""
+_CHATTY = ("httpx", "httpcore", "httpx2", "twilio.http_client", "uvicorn", "aiosqlite", "alembic")
+"""Libraries that log every request, connection or statement at INFO: only their warnings are wanted."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -154,22 +155,39 @@ class _StandardLibraryBridge(logging.Handler):
     """Hands the records of libraries to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Without arguments the text may be a ready-made sentence, so only a template counts as a constant.
-        event = record.msg if record.args and isinstance(record.msg, str) else "library_logged"
+        # Without arguments the text may be a ready-made sentence, so only a template may be shown.
+        is_template = bool(record.args) and isinstance(record.msg, str)
+        words = {"message": _message(record, _without_words(record.args))} if is_template else {}
         structlog.get_logger(record.name).log(
             _standard_level(record.levelno),
-            event,
+            "library_logged",
+            **words,
             where=f"{record.funcName}:{record.lineno}",
-            pii_message=_message(record),
+            pii_message=_message(record, record.args),
             exc_info=record.exc_info,
         )
 
 
-def _message(record: logging.LogRecord) -> str:
+_Arguments = tuple[object, ...] | Mapping[str, object] | None
+
+
+def _message(record: logging.LogRecord, arguments: _Arguments) -> str:
+    template = str(record.msg)
     try:
-        return record.getMessage()
+        return template % arguments if arguments else template
     except (TypeError, ValueError, KeyError):  # the template does not fit its arguments
-        return f"{record.msg!r} {record.args!r}"
+        return f"{template} {arguments!r}"
+
+
+def _without_words(arguments: _Arguments) -> _Arguments:
+    """Return the arguments of a template, of which only numbers are kept that are too short to phone."""
+    if isinstance(arguments, Mapping):
+        return {name: _number(value) for name, value in arguments.items()}
+    return tuple(_number(value) for value in arguments or ())
+
+
+def _number(value: object) -> object:
+    return value if isinstance(value, int | float) and abs(value) < 10**7 else REDACTED
 
 
 def _bridge_loguru(threshold: int, show_pii: bool) -> None:

@@ -14,18 +14,21 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "AGENTS.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-ELSEWHERE = ("docker", "sudo", "systemctl", "git", "uvx", "cloudflared", "bash .ci/run")
-"""What needs more than this repository: a container daemon, another machine, the network."""
+NOT_RUN = ("docker", "git", "sudo")
+"""What needs more than this repository: a container daemon, the network, the system itself."""
 
 
 def shown_commands(page: Path) -> list[str]:
-    """Return the commands in the plain code blocks of `page`, in order."""
-    lines = [line.strip() for line in _plain_blocks(page)]
-    return [line for line in lines if line and not line.startswith("#") and not line.startswith(ELSEWHERE)]
+    """Return the commands of `page` that can be run here, in order."""
+    return [line for line in plain_lines(page) if line.split()[0] not in NOT_RUN]
+
+
+def plain_lines(page: Path) -> list[str]:
+    """Return what stands in the code blocks that name no language: commands, one a line."""
+    return [line.strip() for line in _plain_blocks(page) if line.strip()]
 
 
 def _plain_blocks(page: Path) -> Iterator[str]:
-    """Yield the lines of the code blocks that name no language."""
     opened: str | None = None
     for line in page.read_text(encoding="utf-8").splitlines():
         if fence := re.fullmatch(r" *```(\w*)", line):

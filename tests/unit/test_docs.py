@@ -17,30 +17,33 @@ import appointments.errors
 import telephony.errors
 from agent.app import build_app
 from agent.authoring.rules import RULES
-from agent.business import ActionTable, BusinessFile, HoursTable, OfferTable
+from agent.business import ActionTable, BlockedTable, BusinessFile, HoursTable, OfferTable, RulesTable
 from agent.cli import app as cli
 from agent.outcome import Report
 from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioFault, ScenarioLine, load_scenario
 from agent.settings import Settings
-from appointments.messages import PLACEHOLDERS
+from appointments.messages import CODE_PLACEHOLDERS, PLACEHOLDERS
 from prompts.loader import PROMPT_PLACEHOLDERS, SCRIPT_PLACEHOLDERS, FrontMatter
+from prompts.reading import keys
 from simulator.faults import OPERATIONS
 from tests.factories import ACTION, EVENT_TYPE
 from tests.sessions import CLINIC, a_session
-from tools.booking import book_appointment, find_slots
-from tools.call import end_call
+from tests.shown import plain_lines
 from tools.replies import Status
+from tools.toolbox import all_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from pydantic import BaseModel
 
     from agent.bootstrap import Worker
+    from tools.registry import Tool
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "changelog").glob("*.md"))]
+LOGGING = ("agent", "appointments", "calendars", "telephony", "tools")
 GROUPS = cast("Any", typer.main.get_command(cli)).commands
 COMMANDS = {
     f"{name} {inner}".strip(): each
@@ -52,15 +55,32 @@ COMMANDS = {
 Rows = dict[str, list[str]]
 
 
-def read(name: str) -> str:
-    return (REFERENCE / name).read_text(encoding="utf-8")
+def read(page: str) -> str:
+    return (REFERENCE / page).read_text(encoding="utf-8")
 
 
-def section(text: str, heading: str) -> str:
+def section(page: str, heading: str) -> str:
     """Return what stands between the heading of those words and the next one."""
-    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found, f"no heading {heading!r}"
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", read(page), re.MULTILINE | re.DOTALL)
+    assert found, f"docs/reference/{page} has no heading {heading!r}"
     return found[1]
+
+
+def must_have(page: str, written: Collection[str], wanted: Collection[str]) -> None:
+    """Name the page to edit, and what to write there or to take out."""
+    lacking, left_over = sorted(set(wanted) - set(written)), sorted(set(written) - set(wanted))
+    assert not lacking, f"docs/reference/{page} has no entry for {', '.join(lacking)}"
+    assert not left_over, f"docs/reference/{page} has an entry for what is no more: {', '.join(left_over)}"
+
+
+def must_say(page: str, written: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Name the page to edit, and the cells that say something else than the code."""
+    wrong = [f"{name}: {written[name]} instead of {cell}" for name, cell in wanted.items() if written[name] != cell]
+    assert not wrong, f"docs/reference/{page} has {', '.join(wrong)}"
+
+
+def column(entries: Rows, number: int) -> dict[str, str]:
+    return {name: cells[number] for name, cells in entries.items()}
 
 
 def rows(text: str) -> Rows:
@@ -91,17 +111,17 @@ def test_every_setting_has_an_entry_with_its_default() -> None:
         if not field.is_required() and isinstance(field.default, str | int | float | Path) and field.default != ""
     }
 
-    assert set(entries) == {name.upper() for name in Settings.model_fields}
-    assert {name: entries[name][1] for name in defaults} == defaults
+    must_have("settings.md", entries, [name.upper() for name in Settings.model_fields])
+    must_say("settings.md", column(entries, 1), defaults)
 
 
 def test_every_command_has_a_section() -> None:
-    assert set(re.findall(r"^## `slotline ([\w ]+)`$", read("commands.md"), re.MULTILINE)) == set(COMMANDS)
+    must_have("commands.md", re.findall(r"^## `slotline ([\w ]+)`$", read("commands.md"), re.MULTILINE), COMMANDS)
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_option_has_an_entry_with_its_default(command: str) -> None:
-    entries = rows(section(read("commands.md"), f"`slotline {command}`"))
+    entries = rows(section("commands.md", f"`slotline {command}`"))
     parameters = COMMANDS[command].params
     defaults = {
         option: f"`{parameter.default}`"
@@ -110,31 +130,55 @@ def test_every_option_has_an_entry_with_its_default(command: str) -> None:
         if isinstance(parameter.default, str | int | Path) and not isinstance(parameter.default, bool)
     }
 
-    assert set(entries) == {option for parameter in parameters for option in parameter.opts + parameter.secondary_opts}
-    assert {option: entries[option][1] for option in defaults} == defaults
+    must_have("commands.md", entries, [option for each in parameters for option in each.opts + each.secondary_opts])
+    must_say("commands.md", column(entries, 1), defaults)
+
+
+def test_every_option_before_a_command_has_an_entry() -> None:
+    options = {option for parameter in typer.main.get_command(cli).params for option in parameter.opts}
+
+    assert set(re.findall(r"`(--[\w-]+)`", read("commands.md").partition("\n## ")[0])) == options | {"--help"}
 
 
 def test_every_key_of_a_rehearsals_result_has_an_entry() -> None:
-    entries = rows(section(read("commands.md"), "The JSON of a rehearsal"))
+    entries = rows(section("commands.md", "The JSON of a rehearsal"))
 
-    assert {key for key in entries if "." not in key} == {field.name for field in dataclasses.fields(Report)}
+    must_have("commands.md", [key for key in entries if "." not in key], [f.name for f in dataclasses.fields(Report)])
 
 
-@pytest.mark.parametrize("heading", ["find_slots", "book_<event type>", "end_call"])
-def test_every_tool_argument_has_an_entry(heading: str) -> None:
+BOOKING = "book_<event type>"
+
+
+def tools() -> dict[str, Tool]:
+    """Return every tool by its heading; the booking tools have one."""
     other = dataclasses.replace(ACTION, name="Book another")
     session = a_session(business=dataclasses.replace(CLINIC, actions=(ACTION, other)))
-    tools = {
-        "find_slots": find_slots(session),
-        "book_<event type>": book_appointment(session, ACTION, dataclasses.replace(EVENT_TYPE, requires_email=True)),
-        "end_call": end_call(session),
-    }
+    event_type = dataclasses.replace(EVENT_TYPE, requires_email=True)
+    of_call = all_tools(session, {ACTION.name: event_type, other.name: event_type})
+    return {BOOKING if tool.name.startswith("book_") else tool.name: tool for tool in of_call}
 
-    assert set(rows(section(read("tools.md"), f"`{heading}`"))) == set(tools[heading].arguments.model_fields)
+
+@pytest.mark.parametrize("heading", sorted(tools()))
+def test_every_tool_argument_has_an_entry_with_whether_it_is_required(heading: str) -> None:
+    arguments = tools()[heading].arguments.model_fields
+    entries = rows(section("tools.md", f"`{heading}`"))
+
+    must_have("tools.md", entries, arguments)
+    required = {name: cells[1].startswith("yes") for name, cells in entries.items()}
+    assert required == {name: field.is_required() for name, field in arguments.items()}
+
+
+def test_every_tool_tells_its_deadline_and_whether_it_may_be_cancelled() -> None:
+    for heading, tool in tools().items():
+        text = section("tools.md", f"`{heading}`")
+        if f"{tool.deadline_secs:.0f} seconds" in text:
+            assert ("may be cancelled by barge-in" in text) == tool.is_cancellable, heading
+        else:
+            assert heading in ("end_call", "request_callback"), heading
 
 
 def test_every_reply_status_has_an_entry() -> None:
-    assert set(rows(section(read("tools.md"), "Statuses"))) == {status.value for status in Status}
+    must_have("tools.md", rows(section("tools.md", "Statuses")), [status.value for status in Status])
 
 
 @pytest.mark.parametrize(
@@ -145,15 +189,16 @@ def test_every_reply_status_has_an_entry() -> None:
     ],
 )
 def test_every_error_has_an_entry_below_the_right_one(heading: str, module: Any) -> None:
-    entries = rows(section(read("errors.md"), heading))
+    entries = rows(section("errors.md", heading))
     classes = {
         name: f"`{found.__mro__[1].__name__}`"
         for name, found in inspect.getmembers(module, inspect.isclass)
         if issubclass(found, Exception)
     }
 
-    assert {name: cells[1] for name, cells in entries.items()} == classes
-    assert all(cells[3] for cells in entries.values())
+    must_have("errors.md", entries, classes)
+    must_say("errors.md", column(entries, 1), classes)
+    assert [name for name, who in column(entries, 3).items() if not who] == []
 
 
 @pytest.mark.parametrize(
@@ -161,6 +206,8 @@ def test_every_error_has_an_entry_below_the_right_one(heading: str, module: Any)
     [
         ("business.md", "The business", BusinessFile),
         ("business.md", "`[hours]`", HoursTable),
+        ("business.md", "`[rules]`", RulesTable),
+        ("business.md", "`[[rules.blocked]]`", BlockedTable),
         ("business.md", "`[[actions]]`", ActionTable),
         ("business.md", "`[actions.offer]`", OfferTable),
         ("scenarios.md", "The file", Scenario),
@@ -171,35 +218,36 @@ def test_every_error_has_an_entry_below_the_right_one(heading: str, module: Any)
     ],
 )
 def test_every_key_of_a_file_has_an_entry(page: str, heading: str, model: type[BaseModel]) -> None:
-    assert set(rows(section(read(page), heading))) == set(model.model_fields)
+    must_have(page, rows(section(page, heading)), keys(model))
 
 
 def test_every_fault_has_an_entry() -> None:
-    text = section(read("scenarios.md"), "`faults`")
-    entries = rows(text)
+    entries = rows(section("scenarios.md", "`faults`"))
     kinds = set(get_args(ScenarioFault.model_fields["kind"].annotation))
     operations = {operation for service in OPERATIONS.values() for operation in service}
 
-    assert set(entries) == set(ScenarioFault.model_fields) | kinds
-    assert set(re.findall(r"`(\w+)`", entries["service"][2])) == set(OPERATIONS)
-    assert set(re.findall(r"`(\w+)`", entries["on"][2])) == operations | {"any"}
+    must_have("scenarios.md", entries, ScenarioFault.model_fields.keys() | kinds)
+    services = get_args(ScenarioFault.model_fields["service"].annotation)
+    must_have("scenarios.md", re.findall(r"`(\w+)`", entries["service"][2]), services)
+    must_have("scenarios.md", re.findall(r"`(\w+)`", entries["on"][2]), operations | {"any"})
 
 
 def test_every_placeholder_is_named() -> None:
-    text = read("instructions.md")
+    placeholders = {
+        "`prompts/front_desk.md`": PROMPT_PLACEHOLDERS,
+        "`prompts/booking_script.md`": SCRIPT_PLACEHOLDERS,
+        "Texts": {*PLACEHOLDERS, *CODE_PLACEHOLDERS},
+    }
 
-    def named(heading: str) -> set[str]:
-        return set(re.findall(r"`\{(\w+)\}`", section(text, heading)))
-
-    assert named("`prompts/front_desk.md`") == PROMPT_PLACEHOLDERS
-    assert named("`prompts/booking_script.md`") == SCRIPT_PLACEHOLDERS
-    assert named("Texts") == set(PLACEHOLDERS)
+    for heading, wanted in placeholders.items():
+        must_have("instructions.md", re.findall(r"`\{(\w+)\}`", section("instructions.md", heading)), wanted)
 
 
 def test_every_rule_of_a_check_has_an_entry_that_tells_how_bad_it_is() -> None:
     entries = rows(read("checks.md"))
 
-    assert {name: cells[1] for name, cells in entries.items()} == RULES
+    must_have("checks.md", entries, RULES)
+    must_say("checks.md", column(entries, 1), RULES)
 
 
 def test_every_route_has_an_entry() -> None:
@@ -213,7 +261,7 @@ def test_every_route_has_an_entry() -> None:
         if re.match(r"\| [\w ]*`", line)
     }
 
-    assert set(_routes(build_app(cast("Worker", worker)).routes)) == entries
+    must_have("routes.md", entries, list(_routes(build_app(cast("Worker", worker)).routes)))
 
 
 def _routes(routes: Any) -> Iterator[str]:
@@ -222,6 +270,15 @@ def _routes(routes: Any) -> Iterator[str]:
             yield from (f"{method} {route.path}" for method in getattr(route, "methods", ["WEBSOCKET"]))
         else:  # a router that was included
             yield from _routes(route.original_router.routes)
+
+
+def test_every_event_that_wants_a_person_has_an_entry() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for package in LOGGING for file in (ROOT / package).rglob("*.py"))
+    events = set(re.findall(r'log\.(?:error|exception|critical)\(\s*"(\w+)"', code))
+    page = "docs/howto/troubleshoot.md"
+    lacking = events - rows((ROOT / page).read_text(encoding="utf-8")).keys()
+
+    assert not lacking, f"{page} has no entry for {', '.join(sorted(lacking))}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -251,17 +308,16 @@ def test_every_document_can_be_found_from_the_readme() -> None:
         found |= new
         pending += new
 
-    assert set((ROOT / "docs").rglob("*.md")) - found == set()
+    lost = [str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md") if page not in found]
+    assert not lost, f"no page that README.md leads to has a link to {', '.join(lost)}"
 
 
 def shown_commands() -> list[str]:
     """Return every command line of `slotline` in a code block or in backticks."""
     found = set()
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        blocks = re.findall(r"^ *```\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
-        lines = [line.strip() for block in blocks for line in block.splitlines()]
-        parts = [part for line in lines for part in line.split(" && ")] + re.findall(r"`([^`\n]+)`", prose(page))
+        parts = [part for line in plain_lines(page) for part in line.split(" && ")]
+        parts += re.findall(r"`([^`\n]+)`", prose(page))
         found |= {part for part in parts if re.match(r"(uv run (--group talk )?)?slotline ", part)}
     found -= {f"slotline {name}" for name in GROUPS if name not in COMMANDS}  # all commands of a group
     return sorted(found)

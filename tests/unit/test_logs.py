@@ -6,16 +6,13 @@ import asyncio
 import json
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import loguru
 import pytest
 import structlog
 
 from agent.logs import REDACTED, configure_logs
-
-if TYPE_CHECKING:
-    pass
 
 log = structlog.get_logger("agent.test")
 
@@ -113,19 +110,45 @@ def test_levels_of_a_librarys_own_become_standard_ones(capsys: pytest.CaptureFix
     assert [line["level"] for line in lines(capsys)] == ["info", "warning"]
 
 
-def test_a_library_keeps_its_template_and_loses_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("template", "arguments", "message"),
+    [
+        ("started [%d] in %.1f s", (4711, 0.25), "started [4711] in 0.2 s"),
+        ("%(count)d texts to %(to)s", ({"count": 2, "to": "+14155550123"},), "2 texts to [redacted]"),
+        ("could not text %s", ("+14155550123",), "could not text [redacted]"),
+        ("could not text %s", (14155550123,), "could not text [redacted]"),
+        ("does not fit %d", ("+14155550123",), "does not fit %d ('[redacted]',)"),
+    ],
+)
+def test_a_library_keeps_its_words_and_numbers_and_loses_its_other_arguments(
+    capsys: pytest.CaptureFixture[str], template: str, arguments: tuple[object, ...], message: str
+) -> None:
     logging.getLogger().handlers.clear()  # pytest's own fail on a record that cannot be formatted
     configure_logs("INFO", "json", show_pii=False)
 
-    logging.getLogger("library").warning("could not text %s", "+14155550123")
-    logging.getLogger("library").warning("could not text +14155550123")
-    logging.getLogger("library").warning("does not fit %d", "+14155550123")
+    logging.getLogger("library").warning(template, *arguments)
 
-    template, sentence, misfit = lines(capsys)
-    assert template["event"] == "could not text %s"
-    assert sentence["event"] == "library_logged"
-    assert misfit["event"] == "does not fit %d"
-    assert "4155550123" not in json.dumps([template, sentence, misfit])
+    (line,) = lines(capsys)
+    assert (line["event"], line["message"], line["pii_message"]) == ("library_logged", message, REDACTED)
+
+
+@pytest.mark.parametrize("sentence", ["could not text +14155550123", ValueError("could not text +14155550123")])
+def test_a_ready_made_sentence_of_a_library_is_personal(capsys: pytest.CaptureFixture[str], sentence: object) -> None:
+    configure_logs("INFO", "json", show_pii=False)
+
+    logging.getLogger("library").warning(sentence)
+
+    (line,) = lines(capsys)
+    assert line["event"] == "library_logged"
+    assert "4155550123" not in json.dumps(line)
+
+
+def test_a_librarys_words_are_whole_when_personal_data_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "json", show_pii=True)
+
+    logging.getLogger("library").warning("could not text %s", "+14155550123")
+
+    assert lines(capsys)[0]["pii_message"] == "could not text +14155550123"
 
 
 @pytest.mark.parametrize("source", ["ours", "standard", "loguru"])
@@ -193,6 +216,7 @@ def test_keeps_below_the_level_and_requests_out(capsys: pytest.CaptureFixture[st
     logging.getLogger("httpx").info(
         "HTTP Request: %s", "https://api.cal.com/v2/bookings?attendeeEmail=maya@example.com"
     )
+    logging.getLogger("uvicorn.error").info("connection open")
 
     assert lines(capsys) == []
 
