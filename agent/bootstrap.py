@@ -19,26 +19,30 @@ from agent.phrases import PhraseBook
 from agent.speech import Speech
 from appointments.contact import may_text, valid_caller
 from appointments.errors import ConfigError
+from appointments.identity import CodeTexts, Identity
 from appointments.model import CallSid
 from appointments.outbox import OutboxWorker
 from appointments.service import BookingService
 from appointments.settling import SettleTimes
 from appointments.store.store import Store
+from calendars.builtin import BuiltinCalendar, event_type_of
 from calendars.calcom import CalComCalendar
+from prompts.loader import CODE_TEMPLATE
 from telephony.calls import Calls
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
 from telephony.messages import Messages
 from telephony.rest import TwilioRest
+from tools.choice import resume_hold
 from tools.session import BookingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from agent.front_desk import FrontDesk
     from agent.settings import Settings
-    from appointments.model import Business
-    from appointments.ports import Clock
+    from appointments.model import Action, Business, EventType, PhoneNumber
+    from appointments.ports import Calendar, Clock
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,7 @@ class Worker:
     speech: Speech
     phrase_book: PhraseBook
     twilio: TwilioRest
+    sender: TwilioSender
     calls: Calls
     jobs: Jobs
     is_ready: bool = False
@@ -65,12 +70,22 @@ class Worker:
 
     @property
     def token_secret(self) -> bytes:
-        """The secret of stream tokens: the same in every process of this account, and no other use of the key."""
-        key = self.settings.twilio_auth_tokens[0].encode()
-        return hmac.new(key, b"slotline stream token", hashlib.sha256).digest()
+        """The secret of stream tokens."""
+        return self._secret(b"slotline stream token")
+
+    def _secret(self, purpose: bytes) -> bytes:
+        """Return a secret that is the same in every process of this account, and for no other purpose."""
+        return hmac.new(self.settings.twilio_auth_tokens[0].encode(), purpose, hashlib.sha256).digest()
 
     def folder(self, name: str) -> Path:
         return self.settings.data_dir / name
+
+    async def event_type(self, action: Action) -> EventType:
+        """Return what `action` books; raises what the calendar raises."""
+        if self.settings.calendar_in_use == "builtin":
+            # Not asked of the calendar: it goes by `desk`, and an action of an edited file is not in there yet.
+            return event_type_of(action)
+        return await self.service.event_type(action)
 
     async def go_by(self, desk: FrontDesk) -> bool:
         """Let the next call go by `desk`; returns False when its voice cannot be had for every phrase now.
@@ -88,23 +103,46 @@ class Worker:
             self.desk, self.phrase_book, self.is_ready = desk, book, True
         return is_whole
 
-    async def session(self, call_sid: str, caller: str, desk: FrontDesk) -> BookingSession:
-        """Return what the tools of a new call share."""
+    async def session(
+        self, call_sid: str, caller: str, desk: FrontDesk, *, is_attested: bool = False
+    ) -> BookingSession:
+        """Return what the tools of a new call share; the carrier vouches for the caller's number if `is_attested`."""
         number = valid_caller(caller)
         can_text = (
             number is not None
             and may_text(number, desk.business.sms_countries)
             and not await self.store.has_opted_out(number)
         )
-        return BookingSession(
+        session = BookingSession(
             call_sid=CallSid(call_sid),
             caller=number,
             business=desk.business,
             service=self.service,
             clock=self.clock,
             can_text=can_text,
-            sms_unconfirmed=desk.sms_unconfirmed,
-            sms_failed=desk.sms_failed,
+            templates=desk.texts,
+            identity=self._identity(CallSid(call_sid), number, desk, is_attested=is_attested),
+        )
+        await resume_hold(session)
+        return session
+
+    def _identity(
+        self, call_sid: CallSid, caller: PhoneNumber | None, desk: FrontDesk, *, is_attested: bool
+    ) -> Identity:
+        texts = CodeTexts(
+            sender=self.sender,
+            secret=self._secret(b"slotline code"),
+            template=desk.texts[CODE_TEMPLATE],
+            business=desk.business.name,
+            countries=desk.business.sms_countries,
+        )
+        return Identity(
+            call_sid=call_sid,
+            caller=caller,
+            is_attested=is_attested,
+            store=self.store,
+            clock=self.clock,
+            texts=texts,
         )
 
 
@@ -138,11 +176,23 @@ async def open_worker(settings: Settings, *, prompt: Path | None = None) -> Asyn
                 await worker.service.drain()
 
 
+@asynccontextmanager
+async def open_bookings(settings: Settings, business: Business) -> AsyncIterator[BookingService]:
+    """Connect what books and nothing else, and close it in the end."""
+    async with AsyncExitStack() as closing:
+        store = await Store.open(settings.database_url.get_secret_value())
+        closing.push_async_callback(store.close)
+        service = BookingService(
+            calendar=_calendar(settings, store, lambda: business, closing),
+            store=store,
+            clock=settings.clock(business.zone),
+            settle=SettleTimes(http_timeout=timedelta(seconds=CALENDAR_SECS)),
+        )
+        closing.push_async_callback(service.drain)
+        yield service
+
+
 async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack) -> Worker:
-    calendar = CalComCalendar.connect(
-        settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
-    )
-    closing.push_async_callback(calendar.aclose)
     twilio = _twilio(settings)
     closing.push_async_callback(twilio.aclose)
     speech = Speech(settings)
@@ -150,30 +200,44 @@ async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack)
     store = await Store.open(settings.database_url.get_secret_value())
     closing.push_async_callback(store.close)
     clock = settings.clock(desk.business.zone)
-    outbox = OutboxWorker(store, _sender(settings, desk.business, twilio), owner=f"worker-{uuid4().hex}")
+    sender = _sender(settings, desk.business, twilio)
+    outbox = OutboxWorker(store, sender, owner=f"worker-{uuid4().hex}")
     service = BookingService(
-        calendar=calendar,
+        calendar=_calendar(settings, store, lambda: worker.desk.business, closing),
         store=store,
         clock=clock,
         settle=SettleTimes(http_timeout=timedelta(seconds=CALENDAR_SECS)),
         on_text=outbox.wake,
     )
-    return Worker(
+    worker = Worker(
         settings=settings,
-        desk=await with_event_types(desk, service.event_type),
+        desk=desk,
         clock=clock,
         store=store,
         service=service,
         speech=speech,
         phrase_book=_phrase_book(settings, speech, desk),
         twilio=twilio,
+        sender=sender,
         calls=Calls(twilio),
         jobs=Jobs(service, outbox, store, max_call_secs=settings.max_call_secs),
     )
+    worker.desk = await with_event_types(desk, worker.event_type)
+    return worker
+
+
+def _calendar(settings: Settings, store: Store, business: Callable[[], Business], closing: AsyncExitStack) -> Calendar:
+    if settings.calendar_in_use == "builtin":
+        return BuiltinCalendar(store, business)
+    calendar = CalComCalendar.connect(
+        settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
+    )
+    closing.push_async_callback(calendar.aclose)
+    return calendar
 
 
 async def check_accounts(worker: Worker) -> None:
-    """Make sure that Twilio and OpenAI take our keys; Cal.com has shown it by then. A service that is down is logged.
+    """Make sure that Twilio and OpenAI take our keys; Cal.com, if used, has shown it. A service that is down is logged.
 
     Raises:
         ConfigError: a key is refused; says which and where to get another.

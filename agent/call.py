@@ -34,7 +34,13 @@ HANG_UP_SECS = 5.0
 
 async def run_call(worker: Worker, websocket: WebSocket, start: CallStart) -> None:
     """Run the call on an accepted stream to its end."""
-    await run_spoken_call(worker, PhoneLeg(worker, websocket, start), call_sid=start.call_sid, caller=start.caller)
+    await run_spoken_call(
+        worker,
+        PhoneLeg(worker, websocket, start),
+        call_sid=start.call_sid,
+        caller=start.caller,
+        is_attested=start.is_attested,
+    )
 
 
 class PhoneLeg:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -23,27 +24,36 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from agent.settings import Settings, TalkSettings
+    from agent.settings import CalendarName, Settings, TalkSettings
     from agent.transcript import Turn
     from appointments.model import CallSid
     from appointments.store.store import Store
 
 UNSETTLED = "a text of this call is not sent yet; a worker that runs will go on trying"
+STARTING = "Starting the stand-ins and a worker, which takes some seconds. The end of the input (Ctrl-D) hangs up."
 NOT_FOLLOWED = (
     "The model is a scripted stand-in here: it says its own words and does not follow the instructions.\n"
     "With --real-model the language model of your settings follows them."
 )
-STARTING = "Starting the stand-ins and a worker, which takes some seconds. The model is a scripted stand-in."
 NO_MODEL = (
     "OPENAI_API_KEY is unset, and --real-model takes one. Get it: https://platform.openai.com/api-keys\n"
     "Or name a server of your own in OPENAI_BASE_URL, one that speaks OpenAI's protocol, and its model in LLM_MODEL."
 )
 
 
-async def chat(settings: Settings, *, caller: str, as_json: bool, prompt: Path | None, business: Path | None) -> None:
+async def chat(
+    settings: Settings,
+    *,
+    caller: str,
+    is_attested: bool,
+    as_json: bool,
+    prompt: Path | None,
+    business: Path | None,
+) -> None:
     """Hold one typed conversation over stdin and stdout with the services that `settings` name.
 
     Args:
+        is_attested: Whether the caller is taken for one whose carrier vouches for the number.
         prompt: Instructions to use instead of the business's.
         business: A business file to use instead of the settings'.
     """
@@ -60,6 +70,7 @@ async def chat(settings: Settings, *, caller: str, as_json: bool, prompt: Path |
         call_sid = await run_typed_call(
             worker,
             caller=caller,
+            is_attested=is_attested,
             typed=_stdin_lines(),
             on_turn=on_turn,
             on_tool=lambda tool: show({"tool": tool, "state": "started"}),
@@ -93,30 +104,40 @@ async def chat_with_stand_ins(
     name: str | None,
     *,
     caller: str,
+    is_attested: bool,
     as_json: bool,
     prompt: Path | None,
     business: Path | None,
+    calendar: CalendarName | None,
     model: TalkSettings | None = None,
 ) -> int:
     """Hold one typed conversation with stand-ins and return the exit status: 1 when a scenario's end was missed.
 
     Args:
+        calendar: None is Cal.com, unless the business has no event types there.
         model: Where a real model is; None takes the stand-in.
     """
     if model is not None and not model.has_model:
         raise ConfigError(NO_MODEL)
     show = show_json if as_json else show_plain
-    scenario = load_scenario(name) if name else ordinary_week(caller)
-    rehearsed = Rehearsed.read(business or scenario.business_file, prompt)
-    if rehearsed.has_own_instructions and model is None:
-        print(NOT_FOLLOWED, file=sys.stderr, flush=True)  # noqa: T201 -- not among the output's lines, which are JSON
-    elif model is None and sys.stdin.isatty():
-        print(STARTING, file=sys.stderr, flush=True)  # noqa: T201 -- as above
+    scenario = load_scenario(name) if name else ordinary_week(caller, is_attested=is_attested)
+    rehearsed = Rehearsed.read(business or scenario.business_file, prompt, calendar)
+    if model is None and (rehearsed.has_own_instructions or not as_json):
+        _remark(NOT_FOLLOWED)
+    if not as_json:
+        _remark(STARTING)
     rehearsal = Rehearsal(scenario, new_folder("chat"), rehearsed)
+    rehearsal.prepare()
     async with running_stand_ins() as stand_ins:
         await rehearsal.set_up(stand_ins)
         environment = rehearsal.typed_environment(stand_ins) | (model.environment() if model else {})
-        process = await chat_process(environment, scenario.caller.number, stdin=None, prompt=rehearsed.prompt)
+        process = await chat_process(
+            environment,
+            scenario.caller.number,
+            is_attested=scenario.caller.is_attested,
+            stdin=None,
+            prompt=rehearsed.prompt,
+        )
         try:
             await _relay(process, show, on_first=lambda: rehearsal.start_faults(stand_ins))
         finally:
@@ -127,6 +148,11 @@ async def chat_with_stand_ins(
         report = await rehearsal.judge(stand_ins, outcome, expects=name is not None)
     show({"result": report.to_json()})
     return 0 if report.ok else 1
+
+
+def _remark(text: str) -> None:
+    """Tell what is not among the output's lines, which are a conversation or JSON."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- the command's own words
 
 
 async def _relay(
@@ -147,13 +173,13 @@ async def _relay(
             show(told)
 
 
-def ordinary_week(caller: str) -> Scenario:
+def ordinary_week(caller: str, *, is_attested: bool = False) -> Scenario:
     """Return the scenario of a call that nobody wrote: the system's time, an ordinary week, and no faults."""
     if valid_caller(caller) is None:
         raise ConfigError("--caller is no phone number; write it as in +14155550123")
     return Scenario(
         name="chat",
-        caller=ScenarioCaller(number=caller),
+        caller=ScenarioCaller(number=caller, attestation="A" if is_attested else None),
         lines=(ScenarioLine(hang_up=True),),
         expect=Expectation(booking=None, sms=0),
     )
@@ -195,10 +221,11 @@ async def _stdin_lines() -> AsyncIterator[str]:
         # A thread, because a file as stdin cannot be watched by the event loop. It may be left waiting at the end,
         # so it holds none of Python's own buffers.
         rest = b""
-        while chunk := os.read(0, 65536):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for raw in whole:
-                loop.call_soon_threadsafe(lines.put_nowait, raw.decode(errors="replace"))
+        with contextlib.suppress(OSError):  # there is no stdin, which is the end of input too
+            while chunk := os.read(0, 65536):
+                *whole, rest = (rest + chunk).split(b"\n")
+                for raw in whole:
+                    loop.call_soon_threadsafe(lines.put_nowait, raw.decode(errors="replace"))
         loop.call_soon_threadsafe(lines.put_nowait, rest.decode(errors="replace"))
         loop.call_soon_threadsafe(lines.put_nowait, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,8 +27,30 @@ BusinessFile = Annotated[
     Path | None, typer.Option("--business", help="A business file; left out: BUSINESS_FILE, or else the rehearsal's.")
 ]
 Caller = Annotated[str, typer.Option(help="The number that calls.")]
+Calendar = Annotated[
+    Literal["builtin", "calcom"] | None,
+    typer.Option(help="The calendar that is booked; left out: calcom, if the business has event types there."),
+]
 
 # The commands import what they need: `--help` must not load a speech pipeline.
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+        from platform import python_version
+
+        typer.echo(f"slotline {version('slotline')} (Python {python_version()}, pipecat {version('pipecat-ai')})")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the versions and exit.")
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
 
 
 @app.command()
@@ -51,27 +73,40 @@ def serve(
 
 @app.command()
 def rehearse(
-    scenario: Annotated[str | None, typer.Option(help="A scenario's name or file.")] = None,
+    scenario: Annotated[str | None, typer.Argument(help="A scenario's name or file.")] = None,
+    scenario_: Annotated[str | None, typer.Option("--scenario", help="The same, as an option.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Rehearse every scenario.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
     typed: Annotated[bool, typer.Option("--typed", help="Type instead of speak: no audio.")] = False,
+    calendar: Calendar = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the line's noise.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Rehearse a whole phone call with stand-ins: no accounts, nothing leaves this machine."""
+    if scenario is not None and scenario_ is not None:
+        raise typer.BadParameter(f"one scenario at a time: leave out {scenario} or --scenario {scenario_}")
+    scenario = scenario or scenario_
     if all_ and scenario is not None:
-        raise typer.BadParameter("--all rehearses every scenario: leave out --scenario")
-    if list_ and (all_ or typed or scenario is not None or json_file is not None):
+        raise typer.BadParameter(f"--all rehearses every scenario: leave out {scenario}")
+    if list_ and (all_ or typed or any(given is not None for given in (scenario, calendar, json_file))):
         raise typer.BadParameter("--list only lists: leave out the other options")
     from agent.logs import configure_logs
 
     configure_logs("WARNING", "console", show_pii=False)
     from agent.rehearse import run
 
-    raise typer.Exit(
-        asyncio.run(run(scenario, is_all=all_, is_list=list_, typed=typed, jobs=jobs, seed=seed, json_file=json_file))
+    rehearsing = run(
+        scenario,
+        is_all=all_,
+        is_list=list_,
+        typed=typed,
+        calendar=calendar,
+        jobs=jobs,
+        seed=seed,
+        json_file=json_file,
     )
+    raise typer.Exit(asyncio.run(rehearsing))
 
 
 @app.command()
@@ -87,13 +122,17 @@ def chat(
         Path | None,
         typer.Option(help="A business file; left out: the scenario's or the rehearsal's, with --real BUSINESS_FILE."),
     ] = None,
+    calendar: Calendar = None,
     caller: Caller = "+14155550123",
+    attested: Annotated[bool, typer.Option("--attested", help="The carrier vouches for the caller's number.")] = False,
     env_file: EnvFile = Path(".env"),
     no_env_file: NoEnvFile = False,
 ) -> None:
     """Type to the agent instead of speaking."""
     if real and real_model:
         raise typer.BadParameter("--real uses the real model too: leave out --real-model")
+    if real and calendar:
+        raise typer.BadParameter("--real books the calendar of the settings: leave out --calendar")
     from agent.logs import configure_logs
     from agent.settings import load_settings, talk_settings
 
@@ -106,7 +145,14 @@ def chat(
         raise typer.Exit(
             asyncio.run(
                 chat_with_stand_ins(
-                    scenario, caller=caller, as_json=as_json, prompt=prompt, business=business, model=model
+                    scenario,
+                    caller=caller,
+                    is_attested=attested,
+                    as_json=as_json,
+                    prompt=prompt,
+                    business=business,
+                    calendar=calendar,
+                    model=model,
                 )
             )
         )
@@ -114,7 +160,7 @@ def chat(
     configure_logs(settings.log_level, settings.log_format, settings.log_pii)
     from agent.chat import chat as run
 
-    asyncio.run(run(settings, caller=caller, as_json=as_json, prompt=prompt, business=business))
+    asyncio.run(run(settings, caller=caller, is_attested=attested, as_json=as_json, prompt=prompt, business=business))
 
 
 @app.command()
@@ -154,10 +200,24 @@ def doctor(
     env_file: EnvFile = Path(".env"),
     no_env_file: NoEnvFile = False,
 ) -> None:
-    """Try everything a worker needs to take real calls, and say how to fix what is wrong."""
+    """Try everything a worker needs to take real calls, and say how to fix what is wrong. One word is spoken."""
     from agent.doctor import run
 
     raise typer.Exit(asyncio.run(run(None if no_env_file else env_file, as_json=as_json)))
+
+
+@app.command()
+def holidays(
+    country: Annotated[str, typer.Option(help="Two letters, such as CA.")] = "US",
+    subdivision: Annotated[
+        str | None, typer.Option(help="A state, province or the like, such as NY; left out: all of it.")
+    ] = None,
+    years: Annotated[int, typer.Option(min=1, max=10, help="How many calendar years, this one included.")] = 2,
+) -> None:
+    """Propose public holidays for the closed days of the business file."""
+    from agent.holidays import proposal
+
+    typer.echo(proposal(country, subdivision=subdivision or "", years=years))
 
 
 @prompts.command()

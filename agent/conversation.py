@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from pipecat.frames.frames import LLMMessagesAppendFrame, LLMRunFrame
+from pipecat.frames.frames import LLMMessagesAppendFrame, LLMRunFrame, UserIdleTimeoutUpdateFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -19,7 +19,11 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.workers.runner import WorkerRunner
 
 from agent import phrases
+from agent.dtmf import KeyCollector
+from agent.speech_guard import SpeechGuarding, speech_guard
 from agent.watchdog import DeadAirWatchdog
+from appointments.digits import CODE_LENGTH
+from tools.choice import hold_choice
 from tools.registry import register
 from tools.session import BookingSession, Utterance
 from tools.toolbox import all_tools
@@ -33,13 +37,17 @@ if TYPE_CHECKING:
     from pipecat.services.openai.llm import OpenAILLMService
 
     from agent.instructions import Instructions
+    from agent.speech_guard import GuardMode
     from agent.transcript import Transcript
     from appointments.model import EventType
+    from tools.replies import Reply
 
 log = structlog.get_logger(__name__)
 
 NUDGE_SECS = 7.0
 NUDGES = 2
+NUDGES_FOR_A_CODE = 6
+"""A text may take most of a minute."""
 VAD_IDLE_SECS = 1.0
 AFTER_HANG_UP_SECS = 20.0
 """How long what the caller said last may take to be acted on after they hung up."""
@@ -58,12 +66,13 @@ class Mouth(Protocol):
 
 
 class Conversation:
-    """Model, tools, context and watchdog of one call.
+    """Model, tools, context, keys, speech guard and watchdog of one call.
 
     Args:
         session: What the tools share.
         event_types: What each action books, by the action's name.
         mouth: Says phrases that need no service.
+        guard_mode: What becomes of a sentence with a day or a time that comes from nowhere.
         before_stop: Is told the outcome while the caller is still connected.
         on_tool: Is told the name of each tool that starts.
     """
@@ -76,6 +85,7 @@ class Conversation:
         instructions: Instructions,
         llm: OpenAILLMService,
         mouth: Mouth,
+        guard_mode: GuardMode,
         transcript: Transcript,
         user_params: LLMUserAggregatorParams,
         before_stop: Callable[[str], Awaitable[None]],
@@ -89,10 +99,16 @@ class Conversation:
         self._before_stop = before_stop
         tools = all_tools(session, event_types)
         self.context = LLMContext(tools=[tool.schema() for tool in tools])
-        register(llm, tools, heard_in=self.heard, on_start=on_tool, on_end=transcript.add_tool)
+        register(llm, tools, heard_in=self.heard, on_start=on_tool, on_end=self._on_tool_ended)
         pair = LLMContextAggregatorPair(self.context, user_params=user_params)
         self.user: LLMUserAggregator = pair.user()
         self.assistant: LLMAssistantAggregator = pair.assistant()
+        self._guard = speech_guard(guard_mode, session, instructions, self.heard)
+        self.guard: tuple[FrameProcessor, ...] = ()
+        """What stands right behind the model; nothing where there is no guard."""
+        if self._guard is not None:
+            self.guard = (SpeechGuarding(self._guard, is_replacing=guard_mode == "replace", heard=self.heard),)
+        self.keys = KeyCollector(expected=lambda: self.keys_expected, on_typing=self._on_typing, on_entry=self.keyed)
         self.watchdog = DeadAirWatchdog(say=self.say, answer_again=self.answer_again, give_up=self.end)
         self.started = asyncio.Event()
         self.outcome = "caller_hung_up"
@@ -102,6 +118,7 @@ class Conversation:
         self._is_stopped = False
         self._worker: PipelineWorker | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._holding: set[asyncio.Task[None]] = set()
         self._observe()
 
     def heard(self) -> Sequence[Utterance]:
@@ -155,6 +172,9 @@ class Conversation:
         finally:
             for watcher in watchers:
                 watcher.cancel()
+            if self.outcome == "completed":
+                # Who was cut off may call again and go on where they were.
+                await self.session.service.holds.release(self.session.call_sid)
 
     async def say(self, text: str) -> bool:
         is_said = await self.mouth.say(text)
@@ -172,8 +192,22 @@ class Conversation:
     async def hear(self, text: str) -> None:
         """Take `text` as what the caller said."""
         message: Any = {"role": "user", "content": text}
+        self._hold_choice(Utterance(is_agent=False, text=text))
         self.watchdog.expect_answer()
-        await self.queue(LLMMessagesAppendFrame([message], run_llm=True))
+        frame = LLMMessagesAppendFrame([message], run_llm=True)
+        frame.interruptible = False  # a noise on the line must not lose it
+        await self.queue(frame)
+
+    async def keyed(self, digits: str) -> None:
+        """Take `digits` as what the caller typed on the phone's keys."""
+        text = f"(typed {' '.join(digits)})"
+        self.typed(text)
+        await self.hear(text)
+
+    @property
+    def keys_expected(self) -> int | None:
+        """How many digits complete what the caller types, None when any number may."""
+        return CODE_LENGTH if self.session.identity.awaits_code else None
 
     def typed(self, text: str) -> None:
         """Note what the caller typed between what they say; it is on its way to the model."""
@@ -257,6 +291,18 @@ class Conversation:
         log.warning("call_too_long", max_secs=max_secs)
         await self.end(phrases.OUT_OF_TIME, outcome="out_of_time")
 
+    def _on_tool_ended(self, tool: str, reply: Reply, took_ms: int) -> None:
+        if self._guard is not None:
+            self._guard.tool_answered(reply)
+        self._transcript.add_tool(tool, reply, took_ms)
+
+    def _hold_choice(self, *last: Utterance) -> None:
+        """Hold what the caller has chosen, beside the conversation; `last` is not in its context yet."""
+        heard = [*self.heard(), *last]
+        holding = asyncio.create_task(hold_choice(self.session, heard))
+        self._holding.add(holding)
+        holding.add_done_callback(self._holding.discard)
+
     def _observe(self) -> None:
         self.user.add_event_handler("on_user_turn_stopped", self._on_caller_turn)
         self.user.add_event_handler("on_user_turn_idle", self._on_caller_idle)
@@ -266,14 +312,20 @@ class Conversation:
         if message.content:
             self._nudges = 0
             self._transcript.add("caller", message.content)
+            self._hold_choice(Utterance(is_agent=False, text=message.content))
         else:
             await self.watchdog.not_heard(is_failure=False)
+
+    async def _on_typing(self, is_typing: bool) -> None:
+        """Wait while the caller presses keys, and be patient anew after each."""
+        self.watchdog.caller_types(is_typing)
+        await self.queue(UserIdleTimeoutUpdateFrame(timeout=NUDGE_SECS))
 
     async def _on_caller_idle(self, _aggregator: Any) -> None:
         if self._ending is not None or self.session.goodbye.is_set():
             return
         self._nudges += 1
-        if self._nudges <= NUDGES:
+        if self._nudges <= (NUDGES_FOR_A_CODE if self.session.identity.awaits_code else NUDGES):
             await self.say(phrases.STILL_THERE)
         else:
             await self.end(phrases.NOBODY_THERE, outcome="nobody_there")
@@ -281,3 +333,4 @@ class Conversation:
     async def _on_agent_turn(self, _aggregator: Any, message: Any) -> None:
         if message.content:
             self._transcript.add("agent", message.content, is_cut=message.interrupted)
+            self._hold_choice()

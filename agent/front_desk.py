@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent import phrases
-from agent.business import load_business, load_prompts, load_sms_template
+from agent.business import load_business, load_code_template, load_prompts, load_sms_template, names_calcom
 from agent.instructions import render_instructions
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError
-from prompts.loader import BOOKING_SCRIPT, SMS_TEMPLATES, sms_template_path
+from prompts.loader import BOOKING_SCRIPT, CODE_TEMPLATE, SMS_TEMPLATES, sms_template_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,14 +40,18 @@ class FrontDesk:
 
     business: Business
     prompts: PromptSet
-    sms_unconfirmed: str
-    sms_failed: str
+    texts: Mapping[str, str]
+    """The shipped templates, by their names."""
     event_types: Mapping[str, EventType] = field(default_factory=dict)
     """What each action books, by the action's name."""
 
-    def instructions(self, caller: PhoneNumber | None, *, now: datetime, is_recorded: bool) -> Instructions:
-        """Return the instructions of a call that starts now."""
-        return render_instructions(self.prompts, self.business, caller=caller, now=now, is_recorded=is_recorded)
+    def instructions(
+        self, caller: PhoneNumber | None, *, now: datetime, is_recorded: bool, note: str = ""
+    ) -> Instructions:
+        """Return the instructions of a call that starts now; `note` is what is known of its caller."""
+        return render_instructions(
+            self.prompts, self.business, caller=caller, now=now, is_recorded=is_recorded, note=note
+        )
 
     def phrases(self, *, now: datetime, is_recorded: bool) -> tuple[str, ...]:
         """Return all that a call may have to say without a model, its greeting first."""
@@ -61,16 +65,29 @@ def read_front_desk(settings: Settings, prompt: Path | None = None) -> FrontDesk
         prompt: Instructions to use instead of the business's.
 
     Raises:
-        ConfigError: a file is wrong; names file and line.
+        ConfigError: a file is wrong; names file and line. Or it names event types of Cal.com that nobody can ask for.
     """
-    business = load_business(settings.business_file, event_type_id=settings.calcom_event_type_id)
+    business = load_business(settings.business_file, event_type_id=settings.event_type_id)
+    if mistake := calendar_mistake(settings, business):
+        raise ConfigError(f"{settings.business_file}: {mistake}")
     if countries := tuple(settings.sms_countries.replace(",", " ").split()):
         business = replace(business, sms_countries=countries)
     return FrontDesk(
         business=business,
         prompts=load_prompts(business, prompt),
-        sms_unconfirmed=load_sms_template("unconfirmed"),
-        sms_failed=load_sms_template("failed"),
+        texts={name: load_sms_template(name) for name in SMS_TEMPLATES} | {CODE_TEMPLATE: load_code_template()},
+    )
+
+
+def calendar_mistake(settings: Settings, business: Business) -> str:
+    """Say what keeps `business` from the calendar in use, "" when nothing does: none is to be booked by mistake."""
+    numbered = [action for action in business.actions if names_calcom(action)]
+    if not numbered or settings.calendar or settings.calendar_in_use == "calcom":
+        return ""
+    first = numbered[0]
+    return (
+        f'"{first.title}" has event_type {first.event_type_id}, a number at Cal.com, and CALCOM_API_KEY is unset. '
+        "Set CALCOM_API_KEY to book there, or CALENDAR=builtin to book into the calendar that slotline has itself"
     )
 
 
@@ -103,9 +120,7 @@ class FrontDeskWatch:
         """Use what the files say now, if it is good."""
         worker = self._worker
         try:
-            desk = await with_event_types(
-                await asyncio.to_thread(read_front_desk, worker.settings), worker.service.event_type
-            )
+            desk = await with_event_types(await asyncio.to_thread(read_front_desk, worker.settings), worker.event_type)
             self._check_number(desk)
             await self._use(desk)
         except (ConfigError, CalendarRejected) as error:
@@ -145,7 +160,8 @@ class FrontDeskWatch:
 
     def _fingerprint(self) -> tuple[tuple[int, ...], ...]:
         """Return what changes when a file does; following links, as a mounted volume swaps them."""
-        shipped = (BOOKING_SCRIPT, *(sms_template_path(name) for name in SMS_TEMPLATES))
+        texts = (sms_template_path(name) for name in (*SMS_TEMPLATES, CODE_TEMPLATE))
+        shipped = (BOOKING_SCRIPT, *texts)
         return tuple(_mark(file) for file in (self._business_file, self._worker.desk.prompts.prompt.path, *shipped))
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from appointments.model import Action, Business, OpeningHours, PhoneNumber
 
-TABLE_DAYS = 21
 RECORDING_NOTICE = "This call is recorded."
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -114,10 +113,14 @@ def render_instructions(
     caller: PhoneNumber | None,
     now: datetime,
     is_recorded: bool = False,
+    note: str = "",
 ) -> Instructions:
     """Return the instructions of one call.
 
     What stays the same between calls comes first, so that the provider's prompt cache can keep it.
+
+    Args:
+        note: What is known of this caller before they say a word.
     """
     head = prompts.prompt.head
     values = {
@@ -130,7 +133,7 @@ def render_instructions(
         *(part for action in business.actions for part in _script(prompts.booking_script, action, business)),
         Part(Source.BUSINESS, f"{_facts(business)}\n\n"),
         Part(Source.CALL, f"{_calendar_table(business, now.astimezone(business.zone).date())}\n\n"),
-        Part(Source.CALL, f"Caller's number: {caller or 'unknown'}"),
+        Part(Source.CALL, "\n".join(filter(None, (f"Caller's number: {caller or 'unknown'}", note)))),
     ]
     return Instructions(
         parts=tuple(parts),
@@ -206,7 +209,8 @@ def _week(business: Business) -> str:
 
 
 def _calendar_table(business: Business, today: date) -> str:
-    rows = [_row(business, today + timedelta(days=offset), is_today=offset == 0) for offset in range(TABLE_DAYS)]
+    days = [today + timedelta(days=offset) for offset in range(business.rules.maximum_advance_days + 1)]
+    rows = [_row(business, day, is_today=day == today) for day in days]
     return "\n".join(["# Calendar", *rows])
 
 

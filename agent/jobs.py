@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +32,8 @@ LOOP_TICK_SECS = 0.02
 """As long as one frame of audio."""
 LATE_MS = 80
 """Pipecat keeps that much audio in hand: a longer stall is a gap in somebody's sentence."""
+START_SECS = 5.0
+"""So long stalls are part of starting, when there is no call yet to stutter."""
 
 
 class TwilioSender:
@@ -71,7 +74,7 @@ class Jobs:
     async def __aenter__(self) -> Self:
         self.add("outbox", self._outbox.run())
         self.add("settling", self._settle())
-        self.add("event_loop_watch", _watch_event_loop())
+        self.add("event_loop_watch", watch_event_loop())
         return self
 
     def add(self, name: str, job: Coroutine[Any, Any, None]) -> None:
@@ -112,12 +115,22 @@ def longest_call(max_call_secs: int) -> timedelta:
     return timedelta(seconds=max_call_secs + GOODBYE_SECS)
 
 
-async def _watch_event_loop() -> None:
-    """Log when something kept the event loop to itself: every live call hears it as a stutter."""
+async def watch_event_loop(*, start_secs: float = START_SECS) -> None:
+    """Log when something kept the event loop waiting: every live call hears it as a stutter."""
     loop = asyncio.get_running_loop()
+    started_at = loop.time() + start_secs
     while True:
-        due = loop.time() + LOOP_TICK_SECS
+        due, cpu_secs = loop.time() + LOOP_TICK_SECS, time.thread_time()
         await asyncio.sleep(LOOP_TICK_SECS)
         late_ms = round((loop.time() - due) * 1000)
         if late_ms >= LATE_MS:
-            log.warning("event_loop_late", late_ms=late_ms)
+            cpu_ms = round((time.thread_time() - cpu_secs) * 1000)
+            tell = log.debug if due < started_at else log.warning
+            tell("event_loop_late", late_ms=late_ms, cpu_ms=cpu_ms, hint=late_hint(late_ms, cpu_ms))
+
+
+def late_hint(late_ms: int, cpu_ms: int) -> str:
+    """Return what to do about a stall, of which the event loop itself computed for `cpu_ms`."""
+    if cpu_ms * 2 > late_ms:
+        return "live calls stuttered: the worker computed for so long in one piece, which is a mistake in it"
+    return "live calls stuttered: the worker had to wait; give the machine more cores or a faster disk, or fewer calls"

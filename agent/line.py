@@ -11,6 +11,7 @@ from agent.call import run_call
 from agent.jobs import BROKEN_OFF, longest_call
 from appointments.model import CallSid
 from telephony import twiml
+from telephony.media_stream import FULL_ATTESTATION
 from telephony.urls import PublicUrls
 
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ class Line:
             log.warning("call_refused", reason="too many calls of one caller")
             return twiml.refuse(BUSY)
         log.info("call_answered", pii_caller=call.caller)
+        parameters = {"caller": call.caller, "called": call.called}
+        if call.is_attested:
+            parameters["attestation"] = FULL_ATTESTATION
         return twiml.answer_with_stream(
             media_url=self._urls.media,
             action_url=self._urls.connect_done,
-            parameters={"caller": call.caller, "called": call.called, "token": self._tokens.mint(call.call_sid)},
+            parameters={**parameters, "token": self._tokens.mint(call.call_sid, parameters)},
         )
 
     async def use_token(self, token_id: str, expires: datetime) -> bool:

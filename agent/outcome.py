@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
+from agent.builtin_world import TAKER, fired
 from agent.stand_ins import database_url
+from agent.verdict import Held, concerned, wrong_bookings, wrong_record, wrong_requests, wrong_texts, wrong_words
 from appointments.model import LIVE, AppointmentStatus
 from appointments.store.store import Store
 
@@ -16,14 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.rehearsal import Event
+    from agent.rehearsal import Event, Rehearsed
     from agent.scenarios import Expectation, Scenario
     from agent.stand_ins import StandIns
-    from appointments.model import Appointment, Business, CallSid
+    from appointments.model import Appointment, Booking, Business, CallSid
+    from appointments.store.records import CallerRequest
 
 HELD = ("accepted", "pending")
 """The statuses of a Cal.com booking that holds its slot."""
 NOT_ACCEPTED = ("failed", "undelivered", "canceled")
+EVER = {"start": datetime(2000, 1, 1, tzinfo=UTC), "end": datetime(2200, 1, 1, tzinfo=UTC)}
 
 
 @dataclass(slots=True)
@@ -59,6 +64,8 @@ class Report:
     turns: Sequence[dict[str, Any]] = ()
     greeting_ms: int | None = None
     voice_to_voice_ms: dict[str, int] | None = None
+    guarded: int = 0
+    """How many sentences of the model the speech guard objected to."""
     faults: Sequence[dict[str, Any]] = ()
     skipped: str | None = None
     problems: Sequence[str] = ()
@@ -76,7 +83,7 @@ class Report:
 async def judge(
     scenario: Scenario,
     expect: Expectation | None,
-    business: Business,
+    rehearsed: Rehearsed,
     stand_ins: StandIns,
     folder: Path,
     events: Sequence[Event],
@@ -84,28 +91,46 @@ async def judge(
 ) -> Report:
     """Look at the calendar, the texts and the record, and compare them with `expect`; None: anything may stand."""
     states = {service: await stand_ins.state(service) for service in ("calcom", "twilio", "openai")}
-    bookings = [b for b in states["calcom"]["bookings"] if b["by"] == "api" and b["status"] in HELD]
     texts = [
         message
         for message in states["twilio"]["messages"]
-        if message["to"] == scenario.caller.number and message["status"] not in NOT_ACCEPTED
+        if message["to"] in concerned(scenario) and message["status"] not in NOT_ACCEPTED
     ]
-    appointment = await _appointment(folder)
-    wrong = [*_wrong_bookings(expect, business, bookings), *_wrong_texts(expect, texts)] if expect else []
-    problems = [*outcome.problems, *wrong]
+    record = await _record(folder)
+    appointments = [each for each in record.appointments if each.status in LIVE]
+    faults = [fault for state in states.values() for fault in state["faults"]]
+    business = rehearsed.business
+    if rehearsed.calendar == "builtin":
+        held = _held_by_us(record.bookings, appointments)
+        faults += await asyncio.to_thread(fired, folder / "slotline.db")
+    else:
+        held = _held_by_calcom(states["calcom"]["bookings"], business)
+    problems = list(outcome.problems)
+    if expect:
+        problems += wrong_bookings(scenario, expect, business, held)
+        problems += wrong_record(scenario, expect, record.appointments)
+        problems += wrong_requests(expect, record.requests)
+        problems += [*wrong_texts(expect, texts), *wrong_words(expect, events)]
     return Report(
         scenario=scenario.stem,
         ok=not problems,
-        booked=bool(bookings),
-        appointment=_describe(appointment, business) if appointment else None,
+        booked=bool(held),
+        appointment=_describe(appointments[-1], business) if appointments else None,
         sms=[{"to": m["to"], "body": m["body"], "status": m["status"]} for m in texts],
         turns=_turns(events),
         greeting_ms=outcome.greeting_ms,
         voice_to_voice_ms=None if outcome.is_typed else percentiles(outcome.voice_to_voice_ms),
-        faults=[fault for state in states.values() for fault in state["faults"]],
+        guarded=await asyncio.to_thread(_guarded, folder / "worker.log"),
+        faults=faults,
         problems=problems,
         files=_files(folder),
     )
+
+
+def _guarded(log: Path) -> int:
+    """Count what the speech guard has logged."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return sum('"event": "speech_guarded"' in line for line in lines)
 
 
 def percentiles(values: Sequence[float]) -> dict[str, int] | None:
@@ -118,22 +143,19 @@ def percentiles(values: Sequence[float]) -> dict[str, int] | None:
     return {"p50": round(cuts[9]), "p95": round(cuts[18])}
 
 
-def _wrong_bookings(expect: Expectation, business: Business, bookings: Sequence[dict[str, Any]]) -> list[str]:
-    starts = [datetime.fromisoformat(b["start"]).astimezone(business.zone).replace(tzinfo=None) for b in bookings]
-    wanted = [] if expect.booking is None else [expect.booking]
-    if starts == wanted:
-        return []
-    return [f"the calendar holds {_times(starts)}, not {_times(wanted)}"]
+def _held_by_calcom(bookings: Sequence[dict[str, Any]], business: Business) -> list[Held]:
+    titles = {int(action.event_type_id): action.title for action in business.actions}
+    ours = [booking for booking in bookings if booking["by"] == "api" and booking["status"] in HELD]
+    return [Held(datetime.fromisoformat(each["start"]), titles[each["eventTypeId"]]) for each in ours]
 
 
-def _wrong_texts(expect: Expectation, texts: Sequence[dict[str, Any]]) -> list[str]:
-    if len(texts) == expect.sms:
-        return []
-    return [f"{len(texts)} texts were accepted for the caller, not {expect.sms}"]
-
-
-def _times(times: Sequence[Any]) -> str:
-    return " and ".join(f"a booking at {time:%Y-%m-%d %H:%M}" for time in times) or "no booking"
+def _held_by_us(bookings: Sequence[Booking], appointments: Sequence[Appointment]) -> list[Held]:
+    titles = {appointment.booking_uid: appointment.title for appointment in appointments}
+    return [
+        Held(booking.slot.start, titles.get(booking.uid, "nothing in the record"))
+        for booking in bookings
+        if not booking.idempotency_key.startswith(TAKER)
+    ]
 
 
 async def report_on_record(
@@ -154,13 +176,21 @@ async def report_on_record(
     )
 
 
-async def _appointment(folder: Path) -> Appointment | None:
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What our own database has: every appointment, what the built-in calendar holds, what callers left."""
+
+    appointments: Sequence[Appointment]
+    bookings: Sequence[Booking]
+    requests: Sequence[CallerRequest]
+
+
+async def _record(folder: Path) -> _Record:
     store = await Store.open(database_url(folder))
     try:
-        kept = [a for a in await store.appointments() if a.status in LIVE]
+        return _Record(await store.appointments(), await store.bookings(**EVER), await store.requests())
     finally:
         await store.close()
-    return kept[-1] if kept else None
 
 
 def _describe(appointment: Appointment, business: Business) -> dict[str, Any]:

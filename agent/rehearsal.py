@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import re
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.business import load_prompts
+from agent.booked_before import book_before
+from agent.builtin_world import NotForBuiltin, check_faults, take_slots, write_business
+from agent.business import load_business, load_prompts, names_calcom
 from agent.outcome import Outcome, Report, judge
 from agent.scenarios import rehearsed_business
 from agent.stand_ins import (
@@ -31,21 +32,29 @@ from agent.typed_caller import chat_process, type_through
 from appointments.errors import ConfigError
 from appointments.model import CallSid
 from appointments.store.store import Store
+from simulator.caller_texts import code_in
+from simulator.script import SMS_CODE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from agent.scenarios import Scenario
-    from appointments.model import Business
+    from agent.settings import CalendarName
+    from appointments.model import Action, Business
 
 FOLDER = Path("rehearsals")
 CALL_SECS = 240
 SETTLE_SECS = 60.0
 LOOK_SECS = 5.0
 """Long enough to read the record when nobody works at it any more."""
-USUAL_MINUTES = 30
 
-_MINUTES = re.compile(r"\b(\d+)[- ]minutes?\b", re.IGNORECASE)
+_MEETINGS = {
+    "cal_video": "cal-video",
+    "zoom": "zoom",
+    "google_meet": "google-meet",
+    "microsoft_teams": "office365-video",
+}
+"""What Cal.com calls the platforms on which both meet by video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +70,56 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """Whose phone is rehearsed: a business file, what it says, and instructions other than the business's (or None)."""
+    """Whose phone is rehearsed: a business file, what it says, the calendar, and other instructions than the file's."""
 
     file: Path
     business: Business
+    calendar: CalendarName = "calcom"
     prompt: Path | None = None
 
     @classmethod
-    def read(cls, file: Path, prompt: Path | None = None) -> Self:
-        """Return what a worker will go by, or raise a `ConfigError` with all that it would refuse."""
+    def read(cls, file: Path, prompt: Path | None = None, calendar: CalendarName | None = None) -> Self:
+        """Return what a worker will go by, or raise a `ConfigError` with all that it would refuse.
+
+        Args:
+            calendar: None is Cal.com, unless no action of the file is an event type there.
+        """
         business = rehearsed_business(file)
-        for action in business.actions:
-            if not (action.event_type_id.isascii() and action.event_type_id.isdigit()):
-                raise ConfigError(f"{file}: event_type {action.event_type_id!r} is not the number of an event type")
+        calendar = calendar or ("calcom" if any(map(names_calcom, business.actions)) else "builtin")
+        if calendar == "builtin":
+            business = load_business(file)
+        elif stranger := next((action for action in business.actions if not names_calcom(action)), None):
+            raise ConfigError(
+                f'{file}: "{stranger.title}" has no event_type that is a number, as those of Cal.com are. '
+                "Write one, or rehearse with --calendar builtin"
+            )
         load_prompts(business, prompt)
-        return cls(file.resolve(), business, prompt and prompt.resolve())
+        return cls(file.resolve(), business, calendar, prompt and prompt.resolve())
 
     @property
     def has_own_instructions(self) -> bool:
         return bool(self.prompt or self.business.prompt)
 
     def event_types(self, minutes: Mapping[str, int]) -> list[dict[str, object]]:
-        """Return the event types of the business's actions, which last what `minutes` or their titles say."""
+        """Return the event types of the business's actions, which last what `minutes` or the actions say."""
         return [
-            {"id": number, "title": title, "minutes": minutes.get(title) or _minutes_of(title)}
-            for number, title in {int(action.event_type_id): action.title for action in self.business.actions}.items()
+            {
+                "id": number,
+                "title": action.title,
+                "minutes": minutes.get(action.title) or action.duration // timedelta(minutes=1),
+                "location": self._location(action),
+            }
+            for number, action in {int(action.event_type_id): action for action in self.business.actions}.items()
         ]
 
-
-def _minutes_of(title: str) -> int:
-    found = _MINUTES.search(title)
-    return int(found[1]) if found else USUAL_MINUTES
+    def _location(self, action: Action) -> dict[str, str]:
+        match action.platform:
+            case "in_person":
+                return {"type": "address", "address": action.address}
+            case "phone":
+                return {"type": "phone", "phone": self.business.number}
+            case platform:
+                return {"type": "integration", "integration": _MEETINGS[platform]}
 
 
 @dataclass(slots=True)
@@ -104,9 +132,12 @@ class Rehearsal:
     seed: int = 0
     on_event: Callable[[Event], None] = lambda _event: None
     events: list[Event] = field(default_factory=list)
+    business_file: Path = field(init=False)
+    """The one that the worker goes by."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.business_file = self.rehearsed.file
 
     @property
     def business(self) -> Business:
@@ -120,28 +151,34 @@ class Rehearsal:
         """
         if typed and (reason := untypable(self.scenario)):
             return Report.skip(self.scenario, reason)
+        try:
+            self.prepare()
+        except NotForBuiltin as error:
+            return Report.skip(self.scenario, str(error))
         async with running_stand_ins() as stand_ins:
             outcome = await (self._typed(stand_ins) if typed else self._spoken(stand_ins))
             return await self.judge(stand_ins, outcome, expects=True)
 
+    def prepare(self) -> None:
+        """Write what the built-in calendar goes by; raises `NotForBuiltin` when it cannot have the scenario's world."""
+        if self.rehearsed.calendar == "builtin":
+            check_faults(self.scenario.faults)
+            now = self.scenario.now.replace(tzinfo=self.business.zone) if self.scenario.now else datetime.now(UTC)
+            self.business_file = write_business(self.rehearsed.file, self.scenario, now, self.folder)
+
     async def judge(self, stand_ins: StandIns, outcome: Outcome, *, expects: bool) -> Report:
         """Return what stands at the end; `expects` is False when anything may."""
         expectation = self.scenario.expect if expects else None
-        if expectation and expectation.title:
-            outcome.problems += await self._wrong_titles(stand_ins, expectation.title)
-        return await judge(self.scenario, expectation, self.business, stand_ins, self.folder, self.events, outcome)
-
-    async def _wrong_titles(self, stand_ins: StandIns, title: str) -> list[str]:
-        """Return a problem for each of our bookings that is for something other than `title`."""
-        titles = {int(action.event_type_id): action.title for action in self.business.actions}
-        bookings = (await stand_ins.state("calcom"))["bookings"]
-        booked = [titles[booking["eventTypeId"]] for booking in bookings if booking["by"] == "api"]
-        return [f"the booking is for {other}, not for {title}" for other in booked if other != title]
+        return await judge(self.scenario, expectation, self.rehearsed, stand_ins, self.folder, self.events, outcome)
 
     async def set_up(self, stand_ins: StandIns, *, worker_url: str | None = None) -> None:
-        """Give the stand-ins the scenario's world; Twilio knows the worker only where it is phoned."""
+        """Give the stand-ins the scenario's world, and book what exists in it before the call.
+
+        Twilio knows the worker only where it is phoned.
+        """
         scenario, caller = self.scenario, self.scenario.caller
-        says = [line.say for line in scenario.lines if line.say] + [scenario.again]
+        # A line with a code in it is told to the recogniser when there is one.
+        says = [line.say for line in scenario.lines if line.say and SMS_CODE not in line.say] + [scenario.again]
         await stand_ins.control("openai", "world", {"lines": says, "voice": caller.voice})
         numbers = sorted({self.business.number, self.business.sms_from or self.business.number})
         await stand_ins.control(
@@ -149,17 +186,19 @@ class Rehearsal:
             "world",
             {"worker_url": worker_url, "numbers": [{"phone_number": number} for number in numbers]},
         )
-        await stand_ins.control(
-            "calcom",
-            "world",
-            {
-                "now": self._start() or None,
-                "zone": self.business.zone.key,
-                "free": None if scenario.free is None else [self._local(time) for time in scenario.free],
-                "event_types": self.rehearsed.event_types(scenario.minutes),
-                **self._week(),
-            },
-        )
+        if self.rehearsed.calendar == "calcom":
+            await stand_ins.control("calcom", "world", self._calcom_world())
+        await book_before(scenario, self.typed_environment(stand_ins))
+
+    def _calcom_world(self) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            "now": self._start() or None,
+            "zone": self.business.zone.key,
+            "free": None if scenario.open_times is None else [self._local(time) for time in scenario.open_times],
+            "event_types": self.rehearsed.event_types(scenario.minutes),
+            **self._week(),
+        }
 
     def _week(self) -> dict[str, Any]:
         """Return the calendar's ordinary week: the opening hours, where the business has any."""
@@ -175,9 +214,11 @@ class Rehearsal:
             faults = [
                 fault.model_dump(exclude={"service"}, exclude_none=True)
                 for fault in self.scenario.faults
-                if fault.service == service
+                if fault.stand_in == service
             ]
             await stand_ins.control(service, "faults", faults)
+        if self.rehearsed.calendar == "builtin":
+            await asyncio.to_thread(take_slots, self.folder / "slotline.db", self.scenario.faults)
 
     async def _spoken(self, stand_ins: StandIns) -> Outcome:
         url = f"http://127.0.0.1:{free_port()}"
@@ -293,8 +334,13 @@ class Rehearsal:
         await self.set_up(stand_ins)
         with (self.folder / "worker.log").open("wb") as log:
             environment = self.typed_environment(stand_ins)
+            caller = self.scenario.caller
             process = await chat_process(
-                environment, self.scenario.caller.number, stdin=asyncio.subprocess.PIPE, log=log
+                environment,
+                caller.number,
+                is_attested=caller.is_attested,
+                stdin=asyncio.subprocess.PIPE,
+                log=log,
             )
             try:
                 await type_through(
@@ -304,6 +350,7 @@ class Rehearsal:
                     note=lambda told: self.note_typed(told, outcome.now_ms()),
                     said=lambda text: self._tell(Event("caller", text, outcome.now_ms())),
                     ready=lambda: self.start_faults(stand_ins),
+                    code=lambda: _texted_code(stand_ins),
                 )
             finally:
                 await stop(process, ends_by_itself=True)
@@ -348,7 +395,8 @@ class Rehearsal:
             url=url,
             data_dir=self.folder,
             clock_start=self._start(),
-            business_file=self.rehearsed.file,
+            business_file=self.business_file,
+            calendar=self.rehearsed.calendar,
         )
 
     @staticmethod
@@ -373,12 +421,19 @@ def new_folder(name: str) -> Path:
     return (FOLDER / unique).resolve()
 
 
+async def _texted_code(stand_ins: StandIns) -> str:
+    """Return the code that was texted last, once there is one."""
+    while True:
+        texts = (await stand_ins.state("twilio"))["messages"]
+        if code := code_in([text["body"] for text in texts]):
+            return code
+        await asyncio.sleep(0.1)
+
+
 def untypable(scenario: Scenario) -> str:
     """Return why a scenario cannot be typed, "" when it can."""
     if any(line.silence for line in scenario.lines):
         return "silence needs audio"
-    if any(line.press for line in scenario.lines):
-        return "keys need a phone"
     if any(fault.service == "openai" and fault.on in ("transcribe", "speech") for fault in scenario.faults):
         return "its faults hit speech, which typing leaves out"
     return ""

@@ -17,14 +17,26 @@ from appointments.errors import ConfigError, SlotlineError
 
 if TYPE_CHECKING:
     from agent.scenarios import Scenario
+    from agent.settings import CalendarName
 
 COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "problem": "red"}
 
 
 async def run(
-    name: str | None, *, is_all: bool, is_list: bool, typed: bool, jobs: int, seed: int, json_file: Path | None
+    name: str | None,
+    *,
+    is_all: bool,
+    is_list: bool,
+    typed: bool,
+    jobs: int,
+    seed: int,
+    json_file: Path | None,
+    calendar: CalendarName | None = None,
 ) -> int:
     """Rehearse and return the exit status: 0 all as expected, 1 not.
+
+    Args:
+        calendar: None is Cal.com, unless the business has no event types there.
 
     Raises:
         SlotlineError: the one scenario could not be rehearsed; of all of them the others still are.
@@ -42,16 +54,18 @@ async def run(
     async def one(scenario: Scenario) -> Report:
         async with places:
             if not is_all:
-                return await _rehearse(scenario, typed=typed, seed=seed, live=console)
+                return await _rehearse(scenario, calendar, typed=typed, seed=seed, live=console)
             try:
-                report = await _rehearse(scenario, typed=typed, seed=seed, live=None)
+                report = await _rehearse(scenario, calendar, typed=typed, seed=seed, live=None)
             except SlotlineError as error:
                 report = Report(scenario.stem, ok=False, problems=[str(error)])
         _print_line(console, report)
         return report
 
     reports = await asyncio.gather(*(one(scenario) for scenario in scenarios))
-    if not is_all:
+    if is_all:
+        console.print(f"The speech guard objected to {sum(report.guarded for report in reports)} sentences.")
+    else:
         _print_report(console, reports[0])
     is_ok = all(report.ok for report in reports)
     if json_file is not None:
@@ -62,12 +76,14 @@ async def run(
     return 0 if is_ok else 1
 
 
-async def _rehearse(scenario: Scenario, *, typed: bool, seed: int, live: Console | None) -> Report:
+async def _rehearse(
+    scenario: Scenario, calendar: CalendarName | None, *, typed: bool, seed: int, live: Console | None
+) -> Report:
     def show(event: Event) -> None:
         if live is not None:
             _print_event(live, event)
 
-    rehearsed = Rehearsed.read(scenario.business_file)
+    rehearsed = Rehearsed.read(scenario.business_file, calendar=calendar)
     return await Rehearsal(scenario, new_folder(scenario.stem), rehearsed, seed=seed, on_event=show).run(typed=typed)
 
 
@@ -97,7 +113,7 @@ def _print_report(console: Console, report: Report) -> None:
     if report.appointment:
         a = report.appointment
         console.print(f"Appointment  {a['start']}, {a['duration_min']} min, {escape(a['attendee'])}, {a['phone']}")
-        console.print(f"             {a['status']}, Cal.com booking {a['booking_uid']}")
+        console.print(f"             {a['status']}, booking {a['booking_uid']}")
     else:
         console.print("Appointment  none")
     for sms in report.sms:
@@ -105,6 +121,8 @@ def _print_report(console: Console, report: Report) -> None:
         console.print(f"SMS          to {sms['to']} ({sms['status']})\n             {body}")
     for fault in report.faults:
         console.print(f"Fault        {fault['service']} {fault['on']}: {fault['kind']}")
+    if report.guarded:
+        console.print(f"Guarded      {report.guarded} sentences that the speech guard objected to")
     if report.voice_to_voice_ms:
         console.print(f"Latency      greeting {report.greeting_ms} ms; {_latency(report.voice_to_voice_ms)}")
     for name, path in report.files.items():

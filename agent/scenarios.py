@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import difflib
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    NaiveDatetime,
     PrivateAttr,
     model_validator,
 )
 
-from agent.business import load_business
+from agent.business import LONGEST, SHORTEST, load_business
 from agent.stand_ins import event_type_setting
 from appointments.errors import ConfigError
 from prompts.loader import REHEARSAL_BUSINESS, scenario_paths
 from prompts.reading import FileProblem, Problem, nearest_line, parse_yaml, read_text, validate
+from simulator.faults import MAY_BE_TAKEN, OPERATIONS, Kind
+from simulator.script import SMS_CODE
 from simulator.voices import UnknownVoice, VoicesMissing, check_voice
 from simulator.world import EVENT_TYPE_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from appointments.model import Business
     from prompts.reading import LineOf, Loc
 
 DEFAULT_SCENARIO = "books_the_first_offer"
 
-_OPERATIONS = {
-    "calcom": ("slots", "create", "list", "get", "any"),
-    "twilio": ("messages", "calls", "any"),
-    "openai": ("transcribe", "chat", "speech", "any"),
-}
-"""What a fault may hit, by service."""
+_LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?")
 
 
 def _regular_expression(text: str) -> str:
@@ -58,10 +58,61 @@ def _known_voice(name: str) -> str:
     return name
 
 
+def _local_time(value: object) -> datetime:
+    try:
+        if isinstance(value, str) and _LOCAL_TIME.fullmatch(value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        pass  # such as the 31st of a month that has 30 days
+    raise ValueError(f"must be a day and a time of the business's clock such as 2026-12-01T09:00, not {value!r}")
+
+
+def _list_of_times(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of times such as [2026-12-01T09:00, 2026-12-01T14:30], not {value!r}")
+    return value
+
+
+def _times_or_none(value: object) -> datetime | tuple[datetime, ...] | None:
+    if isinstance(value, list):
+        return tuple(map(_local_time, value))
+    return None if value is None else _local_time(value)
+
+
+def _like(pattern: str, what: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {what}, not {text!r}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _moment(value: float | str) -> float | str:
+    is_right = re.fullmatch(r"[a-z][a-z0-9_]*", value) if isinstance(value, str) else 0 <= value <= 60
+    if not is_right:
+        raise ValueError(f"must be a number of seconds, 60 at most, or the name of a tool, not {value!r}")
+    return value
+
+
+def _only_sms_code(text: str) -> str:
+    for placeholder in re.findall(r"\{\w*\}", text):
+        if placeholder != SMS_CODE:
+            raise ValueError(f"has {placeholder}, which is no placeholder; there is {SMS_CODE}")
+    return text
+
+
 Text = Annotated[str, Field(min_length=1)]
-Voice = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z0-9]+)*(\+[A-Za-z0-9]+)?$"), AfterValidator(_known_voice)]
+Spoken = Annotated[str, Field(min_length=1), AfterValidator(_only_sms_code)]
+Keys = Annotated[str, _like(r"([0-9*#]|\{sms_code\})+", f"keys, of 0 to 9, * and #, or {SMS_CODE}")]
+Number = Annotated[str, _like(r"\+[1-9][0-9]{5,14}", "a number in E.164 such as +14155550123")]
+Voice = Annotated[
+    str,
+    _like(r"[a-z]+(-[a-z0-9]+)*(\+[A-Za-z0-9]+)?", "a voice of espeak-ng such as en-us+f3"),
+    AfterValidator(_known_voice),
+]
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_regular_expression)]
-LocalTime = NaiveDatetime
+LocalTime = Annotated[datetime, BeforeValidator(_local_time)]
 """A time on the business's wall clock."""
 
 
@@ -70,22 +121,40 @@ class _Part(BaseModel):
 
 
 class ScenarioCaller(_Part):
-    """Who phones, in which voice of espeak-ng, and how far above the line's noise (None: no noise)."""
+    """Who phones, in which voice of espeak-ng, and how far above the line's noise (None: no noise).
 
-    number: str = Field(default="+14155550123", pattern=r"^\+[1-9][0-9]{5,14}$")
+    A `number` of None is withheld. `attestation` is how far the carrier vouches for it (None: it does not say).
+    """
+
+    number: Number | None = "+14155550123"
+    attestation: Literal["A", "B", "C"] | None = None
     voice: Voice = "en-us+f3"
     noise_db: float | None = Field(default=None, ge=0, le=80)
+
+    @property
+    def is_attested(self) -> bool:
+        """Whether the carrier vouches for the caller's right to the number."""
+        return self.number is not None and self.attestation == "A"
+
+
+class BookedBefore(_Part):
+    """An appointment that exists when the call begins; `number` None is the caller's, `title` None the first."""
+
+    at: LocalTime
+    name: Text
+    number: Number | None = None
+    title: Text | None = None
 
 
 class ScenarioLine(_Part):
     """One thing the caller does, the first time the agent's words match `when`."""
 
     when: Expression | None = None
-    say: Text | None = None
-    press: Annotated[str, Field(pattern=r"^[0-9*#]+$")] | None = None
+    say: Spoken | None = None
+    press: Keys | None = None
     silence: Annotated[float, Field(gt=0, le=120)] | None = None
     hang_up: Literal[True] | None = None
-    barge_in: Annotated[float, Field(ge=0, le=60)] | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
+    barge_in: Annotated[float | str, AfterValidator(_moment)] | None = None
     then: Literal["hang_up"] | None = None
 
     @model_validator(mode="after")
@@ -95,47 +164,83 @@ class ScenarioLine(_Part):
             raise ValueError(f"needs one of say, press, silence, hang_up; it has {' and '.join(given) or 'none'}")
         if self.then and self.hang_up:
             raise ValueError("hangs up twice: leave out then")
+        if self.barge_in is not None and SMS_CODE in (self.say or self.press or ""):
+            raise ValueError(f"waits for the text that brings {SMS_CODE}: leave out barge_in")
         return self
 
 
 class ScenarioFault(_Part):
     """A service misbehaves, `times` times."""
 
-    service: Literal["calcom", "twilio", "openai"]
+    service: Literal["calendar", "calcom", "twilio", "openai"]
     on: str
-    kind: Literal["slow", "error_500", "rate_limited", "taken", "drop_before", "drop_after"]
+    kind: Kind
     times: int = Field(default=1, ge=1)
     seconds: float | None = Field(default=None, gt=0, le=120)
 
     @model_validator(mode="after")
     def _can_happen(self) -> ScenarioFault:
-        if self.on not in _OPERATIONS[self.service]:
-            raise ValueError(f"has on: {self.on}; {self.service} has {', '.join(_OPERATIONS[self.service])}")
-        if self.kind == "taken" and (self.service, self.on) != ("calcom", "create"):
-            raise ValueError("has kind: taken, which only happens on calcom's create")
+        if self.on not in OPERATIONS[self.stand_in]:
+            raise ValueError(f"has on: {self.on}; {self.service} has {', '.join(OPERATIONS[self.stand_in])}")
+        if self.kind == "taken" and (self.stand_in, self.on) not in MAY_BE_TAKEN:
+            raise ValueError("has kind: taken, which only happens on the calendar's create and reschedule")
         if self.kind == "slow" and self.seconds is None:
             raise ValueError("needs seconds, because its kind is slow")
         if self.kind not in {"slow", "rate_limited"} and self.seconds is not None:
             raise ValueError(f"has seconds, which kind: {self.kind} does not take")
         return self
 
+    @property
+    def stand_in(self) -> str:
+        """The stand-in that it happens to, where the calendar is one."""
+        return "calcom" if self.service == "calendar" else self.service
+
 
 class Expectation(_Part):
-    """What must stand at the end: the booking's start, None for no booking at all, and how many texts.
+    """What must stand at the end: where what was booked starts, None for no booking at all, and how many texts.
 
-    `title`, where it is given, is what was booked.
+    `title`, where it is given, is what was booked. `moved`, `cancelled` and `confirmed` tell what became of the first
+    appointment that was there before; the others must stand as they were. `unsaid` is what the agent must not say.
     """
 
-    booking: LocalTime | None
-    title: Text | None = None
+    booking: Annotated[datetime | tuple[datetime, ...] | None, BeforeValidator(_times_or_none)]
+    title: Text | tuple[Text, ...] | None = None
+    moved: LocalTime | None = None
+    cancelled: bool = False
+    confirmed: bool = False
+    requests: tuple[Literal["call_back", "waitlist"], ...] = ()
+    codes: int = Field(default=0, ge=0)
     sms: int = Field(ge=0)
+    unsaid: Expression | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _one_text_a_booking(cls, data: object) -> object:
-        if isinstance(data, dict) and "sms" not in data:
-            return {**data, "sms": 0 if data.get("booking") is None else 1}
-        return data
+    def _one_text_a_change(cls, data: object) -> object:
+        if not isinstance(data, dict) or "sms" in data:
+            return data
+        booking = data.get("booking")
+        booked = len(booking) if isinstance(booking, list) else int(booking is not None)
+        return {**data, "sms": booked + bool(data.get("moved")) + bool(data.get("cancelled"))}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Expectation:
+        if isinstance(self.title, tuple) and len(self.title) != len(self.bookings):
+            raise ValueError(f"has {len(self.title)} titles for {len(self.bookings)} bookings")
+        if self.moved and self.cancelled:
+            raise ValueError("says moved and cancelled; a cancelled appointment is nowhere")
+        return self
+
+    @property
+    def bookings(self) -> tuple[datetime, ...]:
+        """When what was booked in the call starts."""
+        return self.booking if isinstance(self.booking, tuple) else (self.booking,) if self.booking else ()
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What was booked, for each booking; empty where anything will do."""
+        if self.title is None or isinstance(self.title, tuple):
+            return self.title or ()
+        return (self.title,) * max(1, len(self.bookings))
 
 
 class Scenario(_Part):
@@ -146,15 +251,33 @@ class Scenario(_Part):
     """A shipped business file's name, or a path as seen from the scenario's file."""
     now: LocalTime | None = None
     """None: the system's time."""
-    free: tuple[LocalTime, ...] | None = None
+    free: Annotated[tuple[LocalTime, ...], BeforeValidator(_list_of_times)] | None = None
     """None: the ordinary week; empty: nothing is free."""
-    minutes: dict[str, Annotated[int, Field(ge=5)]] = {}
+    minutes: dict[str, Annotated[int, Field(ge=SHORTEST, le=LONGEST)]] = {}
     """How long the appointments of those titles last."""
     caller: ScenarioCaller = ScenarioCaller()
+    booked: tuple[BookedBefore, ...] = ()
+    """What exists before the call."""
     lines: tuple[ScenarioLine, ...] = Field(min_length=1)
     again: Text = "Sorry?"
     faults: tuple[ScenarioFault, ...] = ()
     expect: Expectation
+
+    @model_validator(mode="after")
+    def _has_what_it_changes(self) -> Scenario:
+        expect = self.expect
+        if not self.booked and (expect.moved or expect.cancelled or expect.confirmed):
+            raise ValueError("expects a change of what exists before the call, and booked names nothing")
+        if self.caller.number is None and any(each.number is None for each in self.booked):
+            raise ValueError("has a caller without a number: say number in each of booked")
+        return self
+
+    @property
+    def open_times(self) -> tuple[datetime, ...] | None:
+        """What is free before anything is booked, None for the ordinary week."""
+        if self.free is None:
+            return None
+        return tuple(sorted({*self.free, *(each.at for each in self.booked)}))
 
     _path: Path = PrivateAttr(default=Path())
     _business_file: Path = PrivateAttr(default=REHEARSAL_BUSINESS)
@@ -185,15 +308,26 @@ def load_scenario(name_or_path: str | Path = DEFAULT_SCENARIO) -> Scenario:
     text = str(name_or_path)
     if text in shipped:
         return _read(shipped[text])
-    path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or path.is_file():
-        return _read(path)
+    if Path(text).is_file():
+        return _read(Path(text))
     for path in shipped.values():
         if _name_of(path).casefold() == text.casefold():
             return _read(path)
-    close = difflib.get_close_matches(text, shipped, n=len(shipped), cutoff=0.4)
-    names = [*close, *(name for name in shipped if name not in close)]
-    raise ConfigError(f"no scenario is called {text!r}; there are {', '.join(names)}")
+    raise ConfigError(
+        f"there is no scenario {text!r}, and no file of that name{_did_you_mean(Path(text).stem, shipped)}\n"
+        f"Shipped are {', '.join(shipped)}."
+    )
+
+
+def _did_you_mean(name: str, shipped: Iterable[str]) -> str:
+    """Return the end of a sentence that names the scenarios which `name` resembles most, or a word of which it does."""
+    likeness = {
+        stem: max(difflib.SequenceMatcher(None, name.casefold(), part).ratio() for part in (stem, *stem.split("_")))
+        for stem in shipped
+    }
+    best = max(likeness.values())
+    close = [stem for stem in likeness if likeness[stem] == best]
+    return f"; did you mean {' or '.join(close)}?" if best > 0.5 else "."
 
 
 def rehearsed_business(file: Path) -> Business:
@@ -233,15 +367,15 @@ def _business_file(scenario: Scenario, line_of: LineOf) -> Path:
 
 def _check_titles(scenario: Scenario, line_of: LineOf) -> None:
     """Refuse titles that the business has no action of."""
-    named: dict[Loc, str] = {("minutes", title): title for title in scenario.minutes}
-    if scenario.expect.title:
-        named["expect", "title"] = scenario.expect.title
+    named: list[tuple[Loc, str]] = [(("minutes", title), title) for title in scenario.minutes]
+    named += [(("booked", place, "title"), each.title) for place, each in enumerate(scenario.booked) if each.title]
+    named += [(("expect", "title"), title) for title in dict.fromkeys(scenario.expect.titles)]
     if not named:
         return
     titles = [action.title for action in rehearsed_business(scenario.business_file).actions]
     problems = [
         Problem(nearest_line(loc, line_of), f"{loc[0]} names {title!r}; what can be booked is {', '.join(titles)}")
-        for loc, title in named.items()
+        for loc, title in named
         if title not in titles
     ]
     if problems:

@@ -41,7 +41,7 @@ async def serve(settings: Settings, *, host: str, port: int) -> None:
                 ws_max_size=MAX_FRAME_BYTES,
                 timeout_graceful_shutdown=SHUTDOWN_SECS,
             )
-            log.info("worker_serving", host=host, port=port)
+            log.info("worker_serving", host=host, port=port, calendar=settings.calendar_in_use)
             await Server(config).serve(sockets=[listening])
 
 

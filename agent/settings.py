@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import io
 import ipaddress
+import logging
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from appointments.contact import known_country
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -27,22 +31,25 @@ OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """What a server of one's own is shown: it may want no key, but the client does."""
 
-_TWILIO_KEYS = "Twilio Console → Account → API keys & tokens"
-_OPENAI_KEYS = "https://platform.openai.com/api-keys"
-_CALCOM_KEYS = "Cal.com → Settings → Developer → API keys"
-_WHERE = {
-    "public_base_url": "the https address under which Twilio reaches this worker, such as https://phone.example.com",
+_TWILIO_KEYS = "Get it: Twilio Console → Account → API keys & tokens"
+_FIXES = {
+    "public_base_url": "It is the https address of this worker for Twilio, such as https://phone.example.com",
     "twilio_account_sid": _TWILIO_KEYS,
     "twilio_auth_token": _TWILIO_KEYS,
     "twilio_api_key_sid": _TWILIO_KEYS,
     "twilio_api_key_secret": _TWILIO_KEYS,
-    "openai_api_key": _OPENAI_KEYS,
-    "calcom_api_key": _CALCOM_KEYS,
-    "business_file": "copy prompts/business/rehearsal.toml, change it and name the copy here",
+    "openai_api_key": "Get it: https://platform.openai.com/api-keys",
+    "calcom_api_key": "Get it: Cal.com → Settings → Developer → API keys",
+    "business_file": "Copy prompts/business/rehearsal.toml, change it and name the copy here",
 }
 """Where the value of a setting comes from."""
 
-Some = TypeVar("Some", bound="AuthorSettings")
+Some = TypeVar("Some", bound=BaseSettings)
+
+# It would tell of a line that it cannot read without naming the file; we name both.
+logging.getLogger("dotenv").setLevel(logging.ERROR)
+
+CalendarName = Literal["builtin", "calcom"]
 
 _UpperCase = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _UpperCase]
@@ -69,7 +76,8 @@ class Settings(BaseSettings):
     twilio_api_base_url: str = "https://api.twilio.com"
     openai_api_key: SecretStr
     openai_base_url: str = OPENAI_URL
-    calcom_api_key: SecretStr
+    calendar: Literal["", CalendarName] = ""
+    calcom_api_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
     calcom_base_url: str = "https://api.cal.com"
     calcom_event_type_id: str = Field(default="", pattern="^[0-9]*$")
     data_dir: Path = Path("data")
@@ -81,6 +89,7 @@ class Settings(BaseSettings):
     clock_start: datetime | None = None
     turn_end: Literal["smart_turn", "speech_timeout"] = "smart_turn"
     speech_timeout_secs: float = Field(default=0.6, gt=0, le=5)
+    speech_guard: Literal["off", "warn", "replace"] = "replace"
     llm_model: str = "gpt-4.1"
     stt_model: str = "gpt-4o-transcribe"
     tts_model: str = "gpt-4o-mini-tts"
@@ -104,20 +113,34 @@ class Settings(BaseSettings):
         _check_url(url)
         return url.rstrip("/")
 
-    @field_validator("twilio_auth_token", "openai_api_key", "calcom_api_key")
+    @field_validator("twilio_auth_token", "openai_api_key")
     @classmethod
     def _is_given(cls, secret: SecretStr) -> SecretStr:
         if not secret.get_secret_value().strip(" ,"):
             raise ValueError("is empty")
         return secret
 
+    @field_validator("calcom_api_key")
+    @classmethod
+    def _opens_calcom(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("calendar") == "calcom" and not key.get_secret_value():
+            raise ValueError("is unset, and CALENDAR is calcom")
+        return key
+
+    @field_validator("calcom_event_type_id")
+    @classmethod
+    def _is_of_an_account(cls, event_type_id: str, info: ValidationInfo) -> str:
+        if event_type_id and "calcom_api_key" in info.data and not info.data["calcom_api_key"].get_secret_value():
+            raise ValueError("is set without CALCOM_API_KEY: set both or neither")
+        return event_type_id
+
     @field_validator("twilio_api_key_secret")
     @classmethod
     def _belongs_to_a_key(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
-        if "twilio_api_key_sid" in info.data and bool(secret.get_secret_value()) != bool(
-            info.data["twilio_api_key_sid"]
-        ):
-            raise ValueError("and TWILIO_API_KEY_SID go together: set both or neither")
+        has_secret, has_sid = bool(secret.get_secret_value()), bool(info.data.get("twilio_api_key_sid"))
+        if "twilio_api_key_sid" in info.data and has_secret != has_sid:
+            half = "is set without" if has_secret else "is unset beside"
+            raise ValueError(f"{half} TWILIO_API_KEY_SID: set both or neither")
         return secret
 
     @field_validator("sms_countries")
@@ -144,6 +167,16 @@ class Settings(BaseSettings):
         """The tokens a request may be signed with; more than one while they are being rotated."""
         return tuple(token.strip() for token in self.twilio_auth_token.get_secret_value().split(",") if token.strip())
 
+    @property
+    def calendar_in_use(self) -> CalendarName:
+        """The calendar that is booked."""
+        return self.calendar or ("calcom" if self.calcom_api_key.get_secret_value() else "builtin")
+
+    @property
+    def event_type_id(self) -> str:
+        """The event type that overrides the business file's: "" where the calendar has none of Cal.com's."""
+        return self.calcom_event_type_id if self.calendar_in_use == "calcom" else ""
+
     def clock(self, zone: tzinfo = UTC) -> Clock:
         """Return the business's clock: the system's, or one that starts at CLOCK_START and runs at real speed.
 
@@ -157,29 +190,24 @@ class Settings(BaseSettings):
         began = time.monotonic()
         return lambda: start + timedelta(seconds=time.monotonic() - began)
 
-    @classmethod
-    def read(cls, env_file: Path | None, given: Mapping[str, object]) -> Self:
-        """Return the settings that are `given`, below them of the environment, and below it of `env_file`."""
-        # The other values come from the environment, which the type of the constructor cannot say.
-        return cls(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the settings or their file: what was seen, and the way out where it is known."""
+
+    seen: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.seen}. {self.fix}" if self.fix else self.seen
 
 
-def load_settings(env_file: Path | None = Path(".env"), *, given: Mapping[str, object] | None = None) -> Settings:
-    """Return the settings, or raise a `ConfigError` naming all that is wrong and where to get it, never a value.
+class SettingsError(ConfigError):
+    """Settings are wrong; `problems` are all of them, and never hold a secret."""
 
-    Args:
-        env_file: None reads the process's environment only.
-        given: Fields that are settled, whatever the environment says.
-    """
-    problems = _misspelt(env_file) if env_file is not None else []
-    try:
-        settings = Settings.read(env_file, given or {})
-    except ValidationError as error:
-        # The error holds the values: it must not be chained to ours.
-        problems += [_explain(details) for details in error.errors(include_input=False, include_context=False)]
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return settings
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
 class AuthorSettings(BaseSettings):
@@ -190,11 +218,6 @@ class AuthorSettings(BaseSettings):
     business_file: Path | None = None
     calcom_event_type_id: str = Field(default="", pattern="^[0-9]*$")
     llm_model: str = Settings.model_fields["llm_model"].default
-
-    @classmethod
-    def read(cls, env_file: Path | None) -> Self:
-        """Return the settings of the environment, and below it of `env_file`."""
-        return cls(_env_file=env_file)  # type: ignore[call-arg]  # as above
 
 
 class TalkSettings(AuthorSettings):
@@ -225,57 +248,69 @@ class TalkSettings(AuthorSettings):
         }
 
 
-def author_settings(env_file: Path | None) -> AuthorSettings:
-    """Return what a writer of instructions needs of the settings; the others may be missing or wrong.
+def load_settings(env_file: Path | None = Path(".env"), *, given: Mapping[str, object] | None = None) -> Settings:
+    """Return the settings, or raise a `SettingsError` with all that is wrong and where to get it.
 
     Args:
         env_file: None reads the process's environment only.
+        given: Fields that are settled, whatever the environment says.
     """
-    return _read_some(AuthorSettings, env_file)
+    return _read(Settings, env_file, given)
+
+
+def author_settings(env_file: Path | None) -> AuthorSettings:
+    """Return what a writer of instructions needs of the settings; the others may be missing or wrong."""
+    return _read(AuthorSettings, env_file)
 
 
 def talk_settings(env_file: Path | None) -> TalkSettings:
-    """Return what talking to the agent needs of the settings; the others may be missing or wrong.
-
-    Args:
-        env_file: None reads the process's environment only.
-    """
-    return _read_some(TalkSettings, env_file)
+    """Return what talking to the agent needs of the settings; the others may be missing or wrong."""
+    return _read(TalkSettings, env_file)
 
 
-def _read_some(wanted: type[Some], env_file: Path | None) -> Some:
-    names = {name.upper() for name in wanted.model_fields}
-    misspelt = _misspelt(env_file) if env_file is not None else []
-    problems = [problem for problem in misspelt if problem.rpartition(" ")[2].rstrip("?") in names]
+def _read(wanted: type[Some], env_file: Path | None, given: Mapping[str, object] | None = None) -> Some:
+    """Return the settings that are `given`, below them of the environment, and below it of `env_file`."""
+    problems = [] if env_file is None else list(_file_problems(env_file, wanted))
     try:
-        settings = wanted.read(env_file)
+        # The other values come from the environment, which the type of the constructor cannot say.
+        settings = wanted(_env_file=env_file, **(given or {}))  # type: ignore[arg-type]
     except ValidationError as error:
-        problems += [_explain(details) for details in error.errors(include_input=False, include_context=False)]
+        # The error holds the values: it must not be chained to ours.
+        problems += [_explain(details) for details in error.errors(include_context=False)]
     if problems:
-        raise ConfigError("\n".join(problems))
+        if env_file is not None and not env_file.is_file():
+            fix = f"Copy env.example to {env_file} and fill in its first part, or name the right file with --env-file"
+            problems.insert(0, Problem(f"there is no {env_file.absolute()}", fix))
+        raise SettingsError(problems)
     return settings
 
 
-def business_file_setting(env_file: Path | None) -> Path | None:
-    """Return BUSINESS_FILE, None when it is unset; the other settings may be missing or wrong."""
-    return author_settings(env_file).business_file
-
-
-def _misspelt(env_file: Path) -> list[str]:
+def _file_problems(env_file: Path, wanted: type[BaseSettings]) -> Iterator[Problem]:
+    """Find lines that set nothing, and misspelt names of the `wanted` settings."""
     if not env_file.is_file():
-        return []
+        return
     known = [name.upper() for name in Settings.model_fields]
-    problems = []
-    for name in map(str.upper, DotEnvSettingsSource(Settings, env_file=env_file).env_vars):
+    for binding in parse_stream(io.StringIO(_text(env_file))):
+        if binding.error or (binding.key and binding.value is None):
+            text = binding.original.string
+            line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            yield Problem(f"{env_file}:{line} sets nothing", "Write NAME=value, or # before what is only a comment")
+        name = (binding.key or "").upper()
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.82)
-        if close and name not in known:
-            problems.append(f"{name} in {env_file} is no setting; did you mean {close[0]}?")
-    return problems
+        if close and name not in known and close[0].lower() in wanted.model_fields:
+            yield Problem(f"{name} in {env_file} is no setting; did you mean {close[0]}?")
 
 
-def _explain(details: ErrorDetails) -> str:
+def _text(env_file: Path) -> str:
+    try:
+        return env_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fix = "Make it a text file in UTF-8 that this user may read"
+        raise SettingsError([Problem(f"{env_file} cannot be read ({type(error).__name__})", fix)]) from None
+
+
+def _explain(details: ErrorDetails) -> Problem:
     field = str(details["loc"][0])
-    where = _WHERE.get(field)
     match details["type"]:
         case "missing":
             text = "is unset"
@@ -283,9 +318,13 @@ def _explain(details: ErrorDetails) -> str:
             text = details["msg"].removeprefix("Value error, ")
         case "string_pattern_mismatch":
             text = _PATTERNS[field]
+        case "bool_parsing":
+            # A word is no secret, and shows what was mistyped.
+            word = str(details["input"])
+            text = "must be true or false" + (f', not "{word}"' if word.isalpha() and len(word) < 9 else "")
         case _:
-            text = f"is wrong: {details['msg'][:1].lower()}{details['msg'][1:]}"
-    return f"{field.upper()} {text}" + (f". Get it: {where}" if where else "")
+            text = details["msg"].replace("Input should be", "must be", 1).partition(", unable to parse")[0]
+    return Problem(f"{field.upper()} {text}", _FIXES.get(field, ""))
 
 
 _PATTERNS = {

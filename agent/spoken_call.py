@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from pipecat.pipeline.worker import PipelineParams
-from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 
 from agent.conversation import NUDGE_SECS, VAD_IDLE_SECS, Conversation
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-KEYS_PREFIX = "The caller pressed "
-"""How pressed keys are told to the model; # ends an entry, and so do two seconds without a key."""
 PLAYED_SECS = 30.0
 """How long a goodbye may take to play before the call is ended all the same."""
 
@@ -108,17 +105,24 @@ async def run_spoken_call(
     *,
     call_sid: str,
     caller: str,
+    is_attested: bool = False,
     on_turn: Callable[[Turn], None] = lambda _turn: None,
 ) -> None:
     """Run the call on an open leg to its end.
 
     Args:
         caller: Their number, "" when it is withheld.
+        is_attested: Whether the carrier vouches for the caller's right to the number.
         on_turn: Is told what each side says and each tool does.
     """
     desk, phrase_book = worker.desk, worker.phrase_book
-    session = await worker.session(call_sid, caller, desk)
-    transcript = Transcript(session.call_sid, store=worker.store, on_turn=on_turn)
+    session = await worker.session(call_sid, caller, desk, is_attested=is_attested)
+    transcript = Transcript(
+        session.call_sid,
+        store=worker.store,
+        on_turn=on_turn,
+        hides_digits=lambda: session.identity.fewest_digits_hidden,
+    )
     recording = _recording(worker, call_sid)
     outcome = "crashed"
     try:
@@ -162,7 +166,9 @@ class _SpokenCall:
         self._worker = worker
         self._leg = leg
         self._call_sid = session.call_sid
-        instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=recording is not None)
+        instructions = desk.instructions(
+            session.caller, now=worker.clock(), is_recorded=recording is not None, note=session.note
+        )
         player = PhrasePlayer(phrase_book)
         self._mouth = SpokenMouth(player, leg)
         speech = worker.speech
@@ -173,6 +179,7 @@ class _SpokenCall:
             instructions=instructions,
             llm=llm,
             mouth=self._mouth,
+            guard_mode=worker.settings.speech_guard,
             transcript=transcript,
             user_params=user_params,
             before_stop=self._before_stop,
@@ -183,10 +190,11 @@ class _SpokenCall:
         tts.add_event_handler("on_error", self._on_not_spoken)
         self._pipeline: list[FrameProcessor] = [
             *leg.input(),
-            DTMFAggregator(prefix=KEYS_PREFIX),
+            self.conversation.keys,
             stt,
             self.conversation.user,
             llm,
+            *self.conversation.guard,
             tts,
             self.conversation.watchdog,
             player,

@@ -24,6 +24,8 @@ from prompts.reading import FileProblem, read_text
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from agent.settings import CalendarName
+
 START_SECS = 60.0
 STOP_SECS = 15.0
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
@@ -69,10 +71,17 @@ class StandIns:
 
 
 def worker_environment(
-    stand_ins: StandIns, *, url: str, data_dir: Path, clock_start: str, business_file: Path = REHEARSAL_BUSINESS
+    stand_ins: StandIns,
+    *,
+    url: str,
+    data_dir: Path,
+    clock_start: str,
+    business_file: Path = REHEARSAL_BUSINESS,
+    calendar: CalendarName = "calcom",
 ) -> dict[str, str]:
     """Return the whole environment of a worker that talks to stand-ins only."""
     keys = stand_ins.credentials
+    has_calcom = calendar == "calcom"
     return {
         **kept_environment(),
         "PUBLIC_BASE_URL": url,
@@ -83,9 +92,10 @@ def worker_environment(
         "TWILIO_API_BASE_URL": stand_ins.twilio,
         "OPENAI_API_KEY": keys["openai_api_key"],
         "OPENAI_BASE_URL": stand_ins.openai,
-        "CALCOM_API_KEY": keys["calcom_api_key"],
+        "CALENDAR": calendar,
+        "CALCOM_API_KEY": keys["calcom_api_key"] if has_calcom else "",
         "CALCOM_BASE_URL": stand_ins.calcom,
-        "CALCOM_EVENT_TYPE_ID": event_type_setting(business_file, stand_ins.event_type_id),
+        "CALCOM_EVENT_TYPE_ID": event_type_setting(business_file, stand_ins.event_type_id) if has_calcom else "",
         "DATA_DIR": str(data_dir),
         "DATABASE_URL": database_url(data_dir),
         "BUSINESS_FILE": str(business_file),
@@ -99,13 +109,17 @@ def worker_environment(
 
 
 def event_type_setting(business_file: Path, event_type_id: str) -> str:
-    """Return `event_type_id` where CALCOM_EVENT_TYPE_ID may complete the file's one action, "" where it fits none."""
+    """Return `event_type_id` where the file's one action names none, so that CALCOM_EVENT_TYPE_ID completes it."""
     try:
         data, _ = parse_toml(read_text(business_file), business_file)
     except FileProblem:
         return ""  # whoever reads the whole file says what is wrong with it
-    actions = data.get("actions")
-    return event_type_id if isinstance(actions, list) and len(actions) == 1 else ""
+    match data.get("actions"):
+        case [{"event_type": named}] if named:
+            return ""
+        case [_]:
+            return event_type_id
+    return ""
 
 
 def kept_environment() -> dict[str, str]:
@@ -121,11 +135,6 @@ def database_url(data_dir: Path) -> str:
 def slotline(*arguments: str) -> tuple[str, ...]:
     """Return the command line of a `slotline` of this installation."""
     return (sys.executable, "-m", "agent.cli", *arguments)
-
-
-def rehearsal_business() -> Path:
-    """Return the business file that rehearsals use."""
-    return REHEARSAL_BUSINESS
 
 
 def free_port() -> int:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from appointments.digits import without_digits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -39,6 +41,7 @@ class Transcript:
     Args:
         store: Gets every turn as it is added, so that a killed worker loses none; without it `keep` writes them.
         on_turn: Is told every turn as it is added.
+        hides_digits: Tells how many digits in a row must not be readable, None when any may: there may be a code.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Transcript:
         *,
         store: Store | None = None,
         on_turn: Callable[[Turn], None] = lambda _turn: None,
+        hides_digits: Callable[[], int | None] = lambda: None,
     ) -> None:
+        self._hides_digits = hides_digits
         self._call_sid = call_sid
         self._store = store
         self._on_turn = on_turn
@@ -58,6 +63,8 @@ class Transcript:
 
     def add(self, who: str, text: str, *, is_cut: bool = False) -> None:
         """Add what `who` said; `is_cut` marks what barge-in ended early."""
+        if fewest := self._hides_digits():
+            text = without_digits(text, fewest=fewest)
         self._add(Turn(who, f"{text} —" if is_cut else text, self._at_ms()))
 
     def add_tool(self, tool: str, reply: Reply, took_ms: int) -> None:

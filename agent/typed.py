@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,6 +21,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent import phrases
 from agent.conversation import Conversation
+from agent.dtmf import Entry
 from agent.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from appointments.model import CallSid
 
 log = structlog.get_logger(__name__)
+
+_PRESSED = re.compile(r"[0-9*#]*#")
 
 
 class TypedMouth(FrameProcessor):
@@ -54,15 +58,26 @@ async def run_typed_call(
     worker: Worker,
     *,
     caller: str,
+    is_attested: bool = False,
     typed: AsyncIterator[str],
     on_turn: Callable[[Turn], None],
     on_tool: Callable[[str], None],
 ) -> CallSid:
-    """Hold a conversation with whoever types, until they or the agent end it; the end of `typed` hangs up."""
+    """Hold a conversation with whoever types, until they or the agent end it; the end of `typed` hangs up.
+
+    Args:
+        is_attested: Whether the caller is taken for one whose carrier vouches for the number.
+        typed: Line by line; keys that end in # are pressed on the phone.
+    """
     desk = worker.desk
-    session = await worker.session(f"CA{uuid4().hex}", caller, desk)
-    transcript = Transcript(session.call_sid, store=worker.store, on_turn=on_turn)
-    instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=False)
+    session = await worker.session(f"CA{uuid4().hex}", caller, desk, is_attested=is_attested)
+    transcript = Transcript(
+        session.call_sid,
+        store=worker.store,
+        on_turn=on_turn,
+        hides_digits=lambda: session.identity.fewest_digits_hidden,
+    )
+    instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=False, note=session.note)
     llm = worker.speech.llm(instructions)
     mouth = TypedMouth()
     await worker.store.begin_call(
@@ -78,12 +93,20 @@ async def run_typed_call(
         instructions=instructions,
         llm=llm,
         mouth=mouth,
+        guard_mode=worker.settings.speech_guard,
         transcript=transcript,
         user_params=LLMUserAggregatorParams(),
         before_stop=before_stop,
         on_tool=on_tool,
     )
-    processors = [conversation.user, llm, conversation.watchdog, mouth, conversation.assistant]
+    processors = [
+        conversation.user,
+        llm,
+        *conversation.guard,
+        conversation.watchdog,
+        mouth,
+        conversation.assistant,
+    ]
     reading = asyncio.create_task(_read(conversation, transcript, typed))
     with structlog.contextvars.bound_contextvars(call_sid=session.call_sid):
         try:
@@ -99,6 +122,18 @@ async def _read(conversation: Conversation, transcript: Transcript, typed: Async
     await conversation.started.wait()
     async for text in typed:
         await conversation.answered()
-        transcript.add("caller", text)
-        await conversation.hear(text)
+        if _PRESSED.fullmatch(text):
+            await _press(conversation, text)
+        else:
+            transcript.add("caller", text)
+            await conversation.hear(text)
     await conversation.caller_left()
+
+
+async def _press(conversation: Conversation, keys: str) -> None:
+    """Press keys on the phone, one after the other."""
+    entry = Entry(lambda: conversation.keys_expected)
+    for key in keys:
+        if digits := entry.press(key):
+            await conversation.keyed(digits)
+            await conversation.answered()

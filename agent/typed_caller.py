@@ -34,16 +34,22 @@ class _Hearing:
 
 async def chat_process(
     environment: Mapping[str, str],
-    caller: str,
+    caller: str | None,
     *,
     stdin: int | None,
+    is_attested: bool = False,
     log: IO[bytes] | None = None,
     prompt: Path | None = None,
 ) -> asyncio.subprocess.Process:
-    """Start a typed worker in `environment`; without `log` what goes wrong is shown to the user."""
-    followed = ("--prompt", str(prompt)) if prompt else ()
+    """Start a typed worker in `environment`; without `log` what goes wrong is shown to the user.
+
+    Args:
+        caller: Their number, None when it is withheld.
+        is_attested: Whether the carrier vouches for it.
+    """
+    followed = [*(("--attested",) if is_attested else ()), *(("--prompt", str(prompt)) if prompt else ())]
     return await asyncio.create_subprocess_exec(
-        *slotline("chat", "--real", "--json", "--no-env-file", "--caller", caller, *followed),
+        *slotline("chat", "--real", "--json", "--no-env-file", "--caller", caller or "", *followed),
         env={**environment, "LOG_LEVEL": "INFO" if log else "ERROR", "LOG_FORMAT": "json" if log else "console"},
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
@@ -59,6 +65,7 @@ async def type_through(
     note: Callable[[dict[str, Any]], None],
     said: Callable[[str], None],
     ready: Callable[[], Awaitable[None]],
+    code: Callable[[], Awaitable[str]],
 ) -> None:
     """Hold the scenario's conversation with a chat process.
 
@@ -66,8 +73,9 @@ async def type_through(
         note: Is told all that the process tells.
         said: Is told what the caller types.
         ready: Is awaited before the caller's first line.
+        code: Returns the code that was texted last, once there is one.
     """
-    caller = _TypedCaller(process, scenario, outcome, note, said)
+    caller = _TypedCaller(process, scenario, outcome, note, said, code)
     try:
         async with asyncio.timeout(CALL_SECS):
             await caller.first_words()
@@ -85,11 +93,13 @@ class _TypedCaller:
         outcome: Outcome,
         note: Callable[[dict[str, Any]], None],
         said: Callable[[str], None],
+        code: Callable[[], Awaitable[str]],
     ) -> None:
         self._process = process
         self._outcome = outcome
         self._tell = note
         self._said = said
+        self._code = code
         lines = [Line(**line.model_dump(exclude_none=True)) for line in scenario.lines]
         self._script = Script(lines, scenario.again)
         self._heard = _Hearing()
@@ -106,7 +116,7 @@ class _TypedCaller:
             line = self._script.next_line(self._heard.text)
             if line is None:
                 break
-            self._do(line)
+            self._do(line, code=await self._code() if line.needs_code else "")
             if line.ends_call:
                 break
         self._hang_up()
@@ -151,13 +161,21 @@ class _TypedCaller:
         elif "tool" in told:
             self._heard.tools.discard(told["tool"])
 
-    def _do(self, line: Line, keep: set[str] | None = None) -> None:
+    def _do(self, line: Line, keep: set[str] | None = None, *, code: str = "") -> None:
         self._heard = _Hearing(tools=keep or set())
-        if line.say and self._process.stdin is not None and not self._process.stdin.is_closing():
-            self._said(line.say)
-            self._process.stdin.write(line.say.encode() + b"\n")
+        filled = line.with_code(code) if code else line
+        if filled.say:
+            self._type(filled.say, shown=line.say or "")
+        elif filled.press:
+            # Where no time passes only # ends an entry.
+            self._type(f"{filled.press.removesuffix('#')}#", shown=f"[presses {line.press}]")
         if line.ends_call:
             self._hang_up()
+
+    def _type(self, text: str, *, shown: str) -> None:
+        if self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._said(shown)
+            self._process.stdin.write(text.encode() + b"\n")
 
     def _hang_up(self) -> None:
         if self._process.stdin is not None and not self._process.stdin.is_closing():

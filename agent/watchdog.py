@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from pipecat.frames.frames import (
+    AggregatedTextFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     Frame,
@@ -27,6 +28,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent import phrases
+from agent.speech_guard import AnswerGoesOnFrame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -90,6 +92,13 @@ class DeadAirWatchdog(FrameProcessor):
     def expect_answer(self) -> None:
         """Watch for the answer to what the caller just said."""
         self._arm(self._watch_answer())
+        self._note_quiet()
+
+    def caller_types(self, is_typing: bool) -> None:
+        """Expect no answer while the caller presses keys."""
+        self._is_turn_open = is_typing
+        if is_typing:
+            self._disarm()
         self._note_quiet()
 
     def switch_on(self) -> None:
@@ -161,9 +170,11 @@ class DeadAirWatchdog(FrameProcessor):
             case LLMFullResponseStartFrame():
                 self._is_answering, self._has_content, self._has_spoken = True, False, False
                 self._answer_done.clear()
-            # Speech services swallow the model's text; without one it passes.
-            case TTSAudioRawFrame() | LLMTextFrame():
+            # Speech services swallow the model's text or announce it; without one it passes.
+            case TTSAudioRawFrame() | LLMTextFrame() | AggregatedTextFrame(will_be_spoken=False):
                 self._answered()
+            case AnswerGoesOnFrame():
+                self._owes = True
             case FunctionCallsStartedFrame():
                 self._has_content = True
                 self._tools_running.update(call.tool_call_id for call in frame.function_calls)

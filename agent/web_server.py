@@ -44,6 +44,7 @@ OF_STAND_INS = (
     "TWILIO_API_KEY_SID",
     "TWILIO_API_KEY_SECRET",
     "TWILIO_API_BASE_URL",
+    "CALENDAR",
     "CALCOM_API_KEY",
     "CALCOM_BASE_URL",
     "CALCOM_EVENT_TYPE_ID",
@@ -77,7 +78,12 @@ async def serve_with_stand_ins(
 
 def _given(stand_ins: StandIns, rehearsal: Rehearsal) -> dict[str, object]:
     environment = worker_environment(
-        stand_ins, url=NOBODY, data_dir=rehearsal.folder, clock_start="", business_file=rehearsal.rehearsed.file
+        stand_ins,
+        url=NOBODY,
+        data_dir=rehearsal.folder,
+        clock_start="",
+        business_file=rehearsal.rehearsed.file,
+        calendar=rehearsal.rehearsed.calendar,
     )
     # The stand-in's calendar starts empty each time, and so must the record; phrases are kept, as they cost money.
     database = rehearsal.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}.db"

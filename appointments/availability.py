@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,19 +11,22 @@ from typing import TYPE_CHECKING
 import structlog
 
 from appointments.errors import CalendarRejected, CalendarUnavailable
+from appointments.rules import keep_free, violation, whole_day
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from appointments.model import Action, EventType, EventTypeId, Slot
+    from appointments.model import Action, Business, EventType, EventTypeId, Slot
     from appointments.ports import Calendar, Clock
+    from appointments.rules import Span
+    from appointments.store.records import Block
     from appointments.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-# One request covers every day of the prompt's calendar table, and a bit.
-LOOK_AHEAD = timedelta(days=22)
+# One request covers every day of the usual calendar table, and a bit.
+LOOK_AHEAD = timedelta(days=32)
 FRESH_FOR = timedelta(seconds=30)
 NEAR_BEFORE, NEAR_AFTER = timedelta(days=3), timedelta(days=7)
 MOST_ALTERNATIVES = 3
@@ -40,7 +44,7 @@ class _Fetch:
 
 
 class Availability:
-    """Free slots of the calendar, less those our own live appointments keep."""
+    """Free slots of the calendar, less those that break a rule and those our own appointments keep."""
 
     def __init__(self, *, calendar: Calendar, store: Store, clock: Clock, real_clock: Clock) -> None:
         self._calendar = calendar
@@ -58,14 +62,29 @@ class Availability:
             known = self._event_types[action.event_type_id] = await self._calendar.event_type(action.event_type_id)
         return known
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
-        """Return the free slots that start in [start, end) and lie ahead, earliest first."""
+    async def free_slots(
+        self,
+        event_type_id: EventTypeId,
+        business: Business,
+        *,
+        start: datetime,
+        end: datetime,
+        except_of: Sequence[str] = (),
+        held: Slot | None = None,
+    ) -> Sequence[Slot]:
+        """Return the slots that start in [start, end) and can be booked now, earliest first.
+
+        Args:
+            except_of: Owners of claims that do not count: the call that asks does not stand in its own way.
+            held: What the call that asks holds: a calendar that holds it for us hides it from us too.
+        """
         start = max(start, self._clock())
         if end <= start:
             return ()
         fetch = self._fetch(event_type_id, start, end)
         free = await asyncio.shield(fetch.slots)  # others may wait for the same request
-        return await self._bookable(event_type_id, free, start=start, end=end)
+        within = {slot for slot in (*free, *([held] if held else [])) if start <= slot.start < end}
+        return await self._bookable(event_type_id, business, tuple(within), except_of)
 
     def prefetch(self, event_type_id: EventTypeId) -> None:
         """Ask the calendar in the background, so that the first `free_slots` finds the answer there."""
@@ -76,15 +95,18 @@ class Availability:
         """Ask the calendar anew next time: something has been booked."""
         self._fetches.pop(event_type_id, None)
 
-    async def alternatives(self, event_type_id: EventTypeId, slot: Slot) -> Sequence[Slot]:
-        """Return free slots near a taken one, fresh from the calendar; none when it does not answer."""
+    async def alternatives(
+        self, event_type_id: EventTypeId, business: Business, slot: Slot, *, except_of: Sequence[str] = ()
+    ) -> Sequence[Slot]:
+        """Return bookable slots near a taken one, fresh from the calendar; none when it does not answer."""
         start, end = max(self._clock(), slot.start - NEAR_BEFORE), slot.start + NEAR_AFTER
         try:
             free = await self._calendar.free_slots(event_type_id, start=start, end=end)
         except (CalendarUnavailable, CalendarRejected) as error:
             log.warning("alternatives_unknown", event_type_id=event_type_id, error=type(error).__name__)
             return ()
-        return nearest(slot, await self._bookable(event_type_id, free, start=start, end=end))
+        within = [other for other in free if start <= other.start < end]
+        return nearest(slot, await self._bookable(event_type_id, business, within, except_of))
 
     async def close(self) -> None:
         """Give up the requests that are under way."""
@@ -116,14 +138,46 @@ class Availability:
             del self._fetches[event_type_id]
 
     async def _bookable(
-        self, event_type_id: EventTypeId, free: Sequence[Slot], *, start: datetime, end: datetime
+        self, event_type_id: EventTypeId, business: Business, free: Sequence[Slot], except_of: Sequence[str]
     ) -> Sequence[Slot]:
-        """Keep what lies in the range asked for, since calendars answer beyond it, and what nobody of ours has."""
-        within = sorted(slot for slot in free if start <= slot.start < end and slot.start > self._clock())
-        if not within:
+        """Keep the free slots that break no rule and, with their buffers, no claim."""
+        now = self._clock()
+        allowed = sorted(slot for slot in free if violation(slot, business, now=now) is None)
+        wanted = {slot: keep_free(slot, business.rules) for slot in await self._without_full_days(business, allowed)}
+        if not wanted:
             return ()
-        ours = await self._store.live_slots(event_type_id, start=within[0].start, end=max(s.end for s in within))
-        return tuple(slot for slot in within if not any(slot.overlaps(other) for other in ours))
+        first, last = min(begin for begin, _ in wanted.values()), max(until for _, until in wanted.values())
+        resource = self._calendar.resource(event_type_id)
+        kept = await self._store.blocks(resource, start=first, end=last, except_of=except_of)
+        return tuple(clear_of(wanted, kept))
+
+    async def _without_full_days(self, business: Business, slots: Sequence[Slot]) -> Sequence[Slot]:
+        most = business.rules.most_a_day
+        if most is None or not slots:
+            return slots
+        first, last = whole_day(business, slots[0].start)[0], whole_day(business, slots[-1].start)[1]
+        starts = await self._store.starts(first, last)
+        booked = Counter(start.astimezone(business.zone).date() for start in starts)
+        return [slot for slot in slots if booked[slot.start.astimezone(business.zone).date()] < most]
+
+
+def clear_of(wanted: Mapping[Slot, Span], kept: Sequence[Block]) -> Iterator[Slot]:
+    """Yield the slots, earliest first as they come, whose spans no block overlaps."""
+    ahead = deque(sorted(kept, key=lambda block: block.start))
+    for slot, (begin, until) in wanted.items():
+        while ahead and ahead[0].end <= begin:
+            ahead.popleft()
+        if _is_clear(begin, until, ahead):
+            yield slot
+
+
+def _is_clear(begin: datetime, until: datetime, blocks: Iterable[Block]) -> bool:
+    for block in blocks:
+        if block.start >= until:
+            return True
+        if begin < block.end:
+            return False
+    return True
 
 
 def nearest(slot: Slot, free: Sequence[Slot]) -> Sequence[Slot]:

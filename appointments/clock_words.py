@@ -17,11 +17,14 @@ ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh
             "nineteenth", "twentieth", "twenty-first", "twenty-second", "twenty-third", "twenty-fourth",
             "twenty-fifth", "twenty-sixth", "twenty-seventh", "twenty-eighth", "twenty-ninth", "thirtieth",
             "thirty-first")  # fmt: skip
-TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
+TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty", 60: "sixty", 70: "seventy", 80: "eighty", 90: "ninety"}
 
 
 def cardinal(number: int) -> str:
-    """Return 0 to 59 in words: ``twenty-five``."""
+    """Return 0 to 999 in words: ``twenty-five``."""
+    if number >= 100:
+        hundreds = f"{UNITS[number // 100]} hundred"
+        return f"{hundreds} {cardinal(number % 100)}" if number % 100 else hundreds
     if number < len(UNITS):
         return UNITS[number]
     ten = TENS[number // 10 * 10]
@@ -149,8 +152,8 @@ _ANCHOR = re.compile(r"\b(?:at|around|about|from) $")
 _END = re.compile(
     r"""
     \s*(?: $ | [,.;:!?)"\#] )
-    | \ (?:on|or|and|for|with|in|this|that|to|till|until|if|is|isn't|does|would|works?|please|sharp|then|but|as|so
-        |today|tomorrow|tonight|(?:mon|tues|wednes|thurs|fri|satur|sun)day|[a-z]+\ time)\b
+    | \ (?:on|or|and|for|with|in|this|that|to|till|until|if|is|isn't|it\ is|does|would|works?|please|sharp|then|but|as
+        |so|today|tomorrow|tonight|(?:mon|tues|wednes|thurs|fri|satur|sun)day|[a-z]+\ time)\b
     """,
     re.VERBOSE,
 )

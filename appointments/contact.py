@@ -9,6 +9,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from appointments.clock_words import canonical
+from appointments.digits import digit_runs
 from appointments.errors import WishNotUnderstood
 from appointments.model import PhoneNumber
 
@@ -33,6 +34,26 @@ def valid_caller(raw: str) -> PhoneNumber | None:
         return None
     number = _parsed(raw)
     return PhoneNumber(raw.strip()) if number and phonenumbers.is_valid_number(number) else None
+
+
+def clean_number(said: str, country: str) -> PhoneNumber:
+    """Return the phone number in `said`, typed or spoken ("four one five, five five five, oh one two three").
+
+    Args:
+        country: Where a number without its country's code is.
+
+    Raises:
+        WishNotUnderstood: it is no phone number.
+    """
+    digits = "".join(run.digits for run in digit_runs(said))
+    is_whole = re.match(r"\s*(?:\+|plus\b)", said, re.IGNORECASE)
+    try:
+        parsed = phonenumbers.parse(f"+{digits}" if is_whole else digits, country)
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if parsed is None or not phonenumbers.is_valid_number(parsed):
+        raise WishNotUnderstood("That is no phone number. Ask the caller to say it again, digit by digit.")
+    return PhoneNumber(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
 def country_of(number: PhoneNumber) -> str:

@@ -3,9 +3,12 @@
 SlotlineError
 ├── CallerCanFix              the agent offers something else
 │   ├── SlotTaken             somebody has it; carries alternatives
-│   ├── SlotNotOffered        this key was not offered in this call
+│   ├── NotChangeable         the appointment is over, unsettled, or being changed already
+│   ├── SlotNotOffered        this key was not offered in this call, or too long ago
+│   ├── RuleViolation         the slot breaks a rule of the business; says which
 │   ├── NotConfirmed          the details were not read back and agreed to
-│   └── WishNotUnderstood     the day or the time could not be made out
+│   ├── WishNotUnderstood     the day or the time could not be made out
+│   └── NotVerified           it is not known whose appointments the caller may hear about, or there are none
 ├── CalendarUnavailable       time fixes it; retried with the same idempotency key
 ├── MessageUnclear            a text may have been sent; look before sending again
 ├── MessageDeferred           a text was certainly not sent; try again later
@@ -22,7 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from appointments.model import Slot
+    from appointments.model import AppointmentStatus, Proof, Rule, Slot
 
 
 class SlotlineError(Exception):
@@ -42,12 +45,33 @@ class SlotTaken(CallerCanFix):
         self.alternatives = tuple(alternatives)
 
 
-class SlotNotOffered(CallerCanFix):
-    """The key names no slot that was offered in this call."""
+class NotChangeable(CallerCanFix):
+    """The appointment cannot be moved or cancelled now. `is_busy` claims that another change of it is under way."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(f"no slot {key!r} was offered in this call")
+    def __init__(self, status: AppointmentStatus, *, is_busy: bool = False) -> None:
+        super().__init__("another change of it is under way" if is_busy else f"the appointment is {status.value}")
+        self.status = status
+        self.is_busy = is_busy
+
+
+class SlotNotOffered(CallerCanFix):
+    """The key names no slot that was offered in this call, or one whose offer `is_old`."""
+
+    def __init__(self, key: str, *, is_old: bool = False) -> None:
+        super().__init__(
+            f"the offer of slot {key!r} is too old" if is_old else f"no slot {key!r} was offered in this call"
+        )
         self.key = key
+        self.is_old = is_old
+
+
+class RuleViolation(CallerCanFix):
+    """The slot breaks a rule of the business, which is `rule`."""
+
+    def __init__(self, slot: Slot, rule: Rule) -> None:
+        super().__init__(f"the slot at {slot.start.isoformat()} cannot be booked: {rule.value}")
+        self.slot = slot
+        self.rule = rule
 
 
 class NotConfirmed(CallerCanFix):
@@ -60,6 +84,17 @@ class NotConfirmed(CallerCanFix):
 
 class WishNotUnderstood(CallerCanFix):
     """A day or time that cannot be resolved. The message says what is wrong, for the model to ask about."""
+
+
+class NotVerified(CallerCanFix):
+    """The caller has not shown whose appointments they may hear about, or there are none: never told which of the two.
+
+    `ways` are what can still be tried; empty: nothing in this call.
+    """
+
+    def __init__(self, ways: Sequence[Proof]) -> None:
+        super().__init__("the caller has not shown that they may hear about appointments, or there are none")
+        self.ways = tuple(ways)
 
 
 class CalendarUnavailable(SlotlineError):

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from appointments.digits import CODE_LENGTH
 from appointments.errors import ConfigError
 from appointments.model import Slot
 from appointments.spoken import MONTHS, WEEKDAYS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MOST_SEGMENTS = 2
 """Every segment is billed as a text of its own."""
 PLACEHOLDERS = ("date", "time", "link", "location", "duration", "name", "business")
+CODE_PLACEHOLDERS = ("code", "business")
+"""What the text that brings a code may name."""
 
 GSM_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
@@ -23,11 +30,11 @@ GSM_EXTENDED = "^{}\\[~]|€\f"
 """These take two places each."""
 
 
-def check_template(template: str) -> None:
+def check_template(template: str, placeholders: Sequence[str] = PLACEHOLDERS) -> None:
     """Refuse a template with an unknown placeholder, or one whose wording would unsubscribe the caller."""
     for name in _PLACEHOLDER.findall(template):
-        if name not in PLACEHOLDERS:
-            known = " ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+        if name not in placeholders:
+            known = " ".join(f"{{{known}}}" for known in placeholders)
             raise ConfigError(f"the text template has no placeholder {{{name}}}; there are {known}")
     # CANCEL is among Twilio's default opt-out words: who answers it gets no text ever after.
     if re.search(r"\b(?:reply|text|answer|send)\W+cancel\b", template, re.IGNORECASE):
@@ -46,6 +53,17 @@ def check_length(template: str) -> None:
         name="Maya Chen",
         business="Harbor Street Clinic",
     )
+    _check_segments(body)
+
+
+def check_code_template(template: str) -> None:
+    """Refuse a template for codes that names no code, or is billed as too many segments."""
+    if "{code}" not in template:
+        raise ConfigError("the text template has no {code}, which is what it is sent for")
+    _check_segments(render_code(template, code="0" * CODE_LENGTH, business="Harbor Street Clinic"))
+
+
+def _check_segments(body: str) -> None:
     count = segments(body)
     if count > MOST_SEGMENTS:
         raise ConfigError(f"the text template makes a text of {count} segments; {MOST_SEGMENTS} are the most")
@@ -81,6 +99,13 @@ def render_sms(
         if all(values[placeholder] for placeholder in _PLACEHOLDER.findall(line))
     ]
     return gsm_clean("\n".join(lines)).strip()
+
+
+def render_code(template: str, *, code: str, business: str) -> str:
+    """Fill the template of the text that brings a code, in GSM-7."""
+    check_template(template, CODE_PLACEHOLDERS)
+    values = {"code": code, "business": " ".join(business.split())}
+    return gsm_clean(_PLACEHOLDER.sub(lambda found: values[found[1]], template)).strip()
 
 
 def gsm_clean(text: str) -> str:

@@ -80,18 +80,36 @@ class Booking:
 
 
 class AppointmentStatus(StrEnum):
+    """How an appointment stands; `appointments.states` says what may follow what."""
+
     PENDING = "pending"
     """Claimed in our store; the calendar has not answered yet."""
     ACTIVE = "active"
     """The calendar accepted it."""
+    REQUESTED = "requested"
+    """The calendar has it, and its host, or a payment, has still to decide."""
+    RESCHEDULED = "rescheduled"
+    """The calendar accepted it and has moved it since; as live as an active one."""
     UNCONFIRMED = "unconfirmed"
     """Nobody could find out whether the calendar has it. The claim is kept and a person must look."""
     FAILED = "failed"
     """The calendar refused it, or never got it. The claim is gone."""
+    CANCELLED = "cancelled"
+    """It was called off, for good."""
+    COMPLETED = "completed"
+    """Its end has passed."""
 
 
-LIVE = frozenset({AppointmentStatus.PENDING, AppointmentStatus.ACTIVE, AppointmentStatus.UNCONFIRMED})
-"""The statuses that keep a slot: two live appointments of one resource never overlap."""
+LIVE = frozenset(
+    {
+        AppointmentStatus.PENDING,
+        AppointmentStatus.ACTIVE,
+        AppointmentStatus.REQUESTED,
+        AppointmentStatus.RESCHEDULED,
+        AppointmentStatus.UNCONFIRMED,
+    }
+)
+"""The statuses that keep a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +129,8 @@ class Appointment:
     booking_uid: BookingUid | None = None
     meeting_link: str = ""
     location: str = ""
+    confirmed_at: datetime | None = None
+    """When the caller said that they will come; it accepts nothing that the host must accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +156,8 @@ class Action:
     event_type_id: EventTypeId
     title: str
     zone: ZoneInfo
+    duration: timedelta = timedelta(minutes=30)
+    """How long it takes, where the calendar does not say."""
     platform: str = "phone"
     address: str = ""
     offer: OfferSettings = field(default_factory=OfferSettings)
@@ -155,6 +177,79 @@ class OpeningHours:
     closes: time
 
 
+class Rule(StrEnum):
+    """What a slot can break; `appointments.rules` judges."""
+
+    TOO_SOON = "too_soon"
+    """It has begun, or begins before the notice we need is over."""
+    TOO_FAR = "too_far"
+    """It is further ahead than is booked."""
+    CLOSED = "closed"
+    """The business is closed on that day."""
+    OUTSIDE_HOURS = "outside_hours"
+    """It does not lie wholly within one interval of opening hours."""
+    BLOCKED = "blocked"
+    """It reaches into a blocked time."""
+    OFF_GRID = "off_grid"
+    """It begins at a minute at which nothing begins."""
+    DAY_FULL = "day_full"
+    """The day has as many appointments as it may have."""
+    CALLER_FULL = "caller_full"
+    """The caller has as many upcoming appointments as one caller may have."""
+
+
+class Scope(StrEnum):
+    """What the agent may do with the calendar."""
+
+    READ = "read"
+    CREATE = "create"
+    RESCHEDULE = "reschedule"
+    CANCEL = "cancel"
+
+
+class Proof(StrEnum):
+    """How a caller can show that appointments are theirs; `appointments.identity` judges."""
+
+    NAME_AND_DAY = "name_and_day"
+    """The name and the day of an upcoming one, from a call by its number."""
+    CODE = "code"
+    """The code that was texted in this call, as long as it can be entered."""
+    NEW_CODE = "new_code"
+    """A code to be texted to the number on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedTime:
+    """A time at which nothing is booked, in the business's zone: on weekdays (0 for Monday), or on one date."""
+
+    begins: time
+    ends: time
+    weekdays: frozenset[int] = frozenset()
+    day: date | None = None
+
+    def is_on(self, day: date) -> bool:
+        return day == self.day or day.weekday() in self.weekdays
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRules:
+    """What holds for every booking, whichever calendar keeps it. The ranges are checked where the file is read."""
+
+    minimum_notice: timedelta = timedelta(hours=2)
+    maximum_advance_days: int = 30
+    """The last day that is booked, counted from today."""
+    buffer_before: timedelta = timedelta(minutes=15)
+    buffer_after: timedelta = timedelta(minutes=15)
+    """Appointments are kept apart by both: the one after the earlier and the one before the later."""
+    grid_minutes: int = 30
+    """Slots begin at multiples of it on the wall clock; 0: as the calendar has them."""
+    most_a_day: int | None = None
+    most_per_caller: int = 5
+    """So many upcoming appointments one caller may have."""
+    closed: frozenset[date] = frozenset()
+    blocked: tuple[BlockedTime, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Business:
     """Whose phone it is."""
@@ -171,7 +266,11 @@ class Business:
     about: str = ""
     prompt: Path | None = None
     """The instructions its agent follows; None: the shipped ones."""
+    rules: BookingRules = field(default_factory=BookingRules)
+    scopes: frozenset[Scope] = frozenset(Scope)
 
     def intervals(self, day: date) -> tuple[OpeningHours, ...]:
         """Return the opening hours of `day`, earliest first; empty when it is closed."""
+        if day in self.rules.closed:
+            return ()
         return tuple(sorted((h for h in self.hours if h.weekday == day.weekday()), key=lambda h: h.opens))

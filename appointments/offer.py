@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from appointments.clock_words import cardinal
-from appointments.errors import SlotNotOffered
+from appointments.errors import RuleViolation, SlotNotOffered
+from appointments.model import Rule, Slot
+from appointments.rules import earliest_start, furthest_day, opening_spans, violation
 from appointments.spacing import around, nearest_sides, spaced, spread, take_turns
 from appointments.spoken import either, say_choices, say_day, say_slot, say_time, say_zone
 from appointments.wishes import PartOfDay, Wish, is_open_at
@@ -17,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    from appointments.model import Action, Business, Slot
+    from appointments.model import Action, Business
 
 DAYS_AHEAD = 14
-"""Offers made unasked lie within so many days."""
-FURTHEST_DAYS = 30
-"""A day the caller names may be this far ahead."""
+"""Offers made unasked lie within so many days, or within those that are booked where they are fewer."""
+OFFER_STANDS = timedelta(minutes=15)
+"""So long an offer can be booked; then it is looked for anew."""
 MOST_SPOKEN = 3
 """More choices than this nobody keeps in mind."""
 MOST_A_DAY = 12
@@ -36,6 +38,7 @@ class OfferedSlot:
     key: str
     slot: Slot
     say: str
+    offered_at: datetime
 
 
 class OfferLedger:
@@ -50,17 +53,19 @@ class OfferLedger:
         self._keys: dict[Slot, str] = {}
         self._offered: dict[str, OfferedSlot] = {}
 
-    def add(self, slots: Iterable[Slot], zone: ZoneInfo, *, spoken_zone: str = "") -> tuple[OfferedSlot, ...]:
+    def add(
+        self, slots: Iterable[Slot], zone: ZoneInfo, *, now: datetime, spoken_zone: str = ""
+    ) -> tuple[OfferedSlot, ...]:
         """Enter `slots` and return them with their keys; a slot that was offered before keeps its key."""
-        return tuple(self._enter(slot, say_slot(slot, zone, spoken_zone=spoken_zone)) for slot in slots)
+        return tuple(self._enter(slot, say_slot(slot, zone, spoken_zone=spoken_zone), now) for slot in slots)
 
-    def _enter(self, slot: Slot, say: str) -> OfferedSlot:
+    def _enter(self, slot: Slot, say: str, now: datetime) -> OfferedSlot:
         key = self._keys.setdefault(slot, f"{self._letter}{len(self._keys) + 1}")
-        self._offered[key] = OfferedSlot(key, slot, say)
+        self._offered[key] = OfferedSlot(key, slot, say, now)
         return self._offered[key]
 
     def slot(self, key: str) -> OfferedSlot:
-        """Return what was offered under `key`.
+        """Return what was offered under `key`, however long ago.
 
         Raises:
             SlotNotOffered: nothing was, or it was withdrawn.
@@ -69,6 +74,22 @@ class OfferLedger:
             return self._offered[key.strip().lower()]
         except KeyError:
             raise SlotNotOffered(key) from None
+
+    def bookable(self, key: str, business: Business, *, now: datetime) -> OfferedSlot:
+        """Return what was offered under `key` and still stands. The notice was long enough when it was offered.
+
+        Raises:
+            SlotNotOffered: nothing was, or too long ago.
+            RuleViolation: it has begun, or the business would not offer it any more.
+        """
+        offered = self.slot(key)
+        if now - offered.offered_at > OFFER_STANDS:
+            raise SlotNotOffered(key, is_old=True)
+        if broken := violation(offered.slot, business, now=offered.offered_at):
+            raise broken
+        if offered.slot.start <= now:
+            raise RuleViolation(offered.slot, Rule.TOO_SOON)
+        return offered
 
     def __iter__(self) -> Iterator[OfferedSlot]:
         return iter(tuple(self._offered.values()))
@@ -88,6 +109,8 @@ class OfferReason(StrEnum):
     """The named day has no free slot; the slots are the nearest days'."""
     CLOSED = "closed"
     """The business is closed on the named day; the slots are the nearest days'."""
+    TOO_SOON = "too_soon"
+    """The named day or time is sooner than the notice allows; the slots are the nearest."""
     TOO_FAR = "too_far"
     """The named day is further ahead than is booked; the slots are the soonest."""
     PAST = "past"
@@ -111,7 +134,7 @@ def free_range(action: Action, business: Business, wish: Wish, now: datetime) ->
     """Return the range, in UTC, in which the calendar is asked for the free slots that may serve `wish`."""
     today = now.astimezone(action.zone).date()
     end = _first_day(action, today) + timedelta(days=DAYS_AHEAD)
-    if wish.date and today <= wish.date <= today + timedelta(days=FURTHEST_DAYS):
+    if wish.date and today <= wish.date and not _is_too_far(wish.date, action, business, now):
         end = max(end, _next_open_day(business, wish.date) + timedelta(days=1))
     return now.astimezone(UTC), datetime.combine(end, time.min, action.zone).astimezone(UTC)
 
@@ -132,10 +155,12 @@ class _OfferMaker:
 
     def __init__(self, free: Sequence[Slot], wish: Wish, *, action: Action, business: Business, now: datetime) -> None:
         self._wish = wish
+        self._action = action
         self._zone = action.zone
         self._settings = action.offer
         self._business = business
         self._now = now.astimezone(UTC)
+        self._earliest = earliest_start(business, now)
         self._today = now.astimezone(action.zone).date()
         self._first_day = _first_day(action, self._today)
         self._days: dict[date, list[Slot]] = {}
@@ -148,11 +173,10 @@ class _OfferMaker:
             return self._any_day()
         if day < self._today:
             return self._offer_days(OfferReason.PAST, self._soonest_days())
-        if day > self._today + timedelta(days=FURTHEST_DAYS):
+        if _is_too_far(day, self._action, self._business, self._now):
             return self._offer_days(OfferReason.TOO_FAR, self._soonest_days())
         if day not in self._days:
-            reason = OfferReason.DAY_FULL if self._is_open_on(day) else OfferReason.CLOSED
-            return self._offer_days(reason, self._days_around(day))
+            return self._offer_days(self._why_none(day), self._days_around(day))
         return self._named_day(day) if self._wish.time is None else self._named_time(day, self._wish.time)
 
     def _any_day(self) -> Offer:
@@ -180,7 +204,23 @@ class _OfferMaker:
             return self._offer(OfferReason.AVAILABLE, exact, exact)
         wanted = datetime.combine(day, moment, self._zone).astimezone(UTC)
         nearest = around(slots, wanted)
-        return self._offer(OfferReason.PAST if wanted <= self._now else OfferReason.TAKEN, nearest, nearest)
+        return self._offer(self._why_not(wanted), nearest, nearest)
+
+    def _why_not(self, wanted: datetime) -> OfferReason:
+        if wanted <= self._now:
+            return OfferReason.PAST
+        return OfferReason.TOO_SOON if wanted < self._earliest else OfferReason.TAKEN
+
+    def _why_none(self, day: date) -> OfferReason:
+        """Return why a day within reach has no free slot."""
+        if not self._is_open_on(day):
+            return OfferReason.CLOSED
+        if self._wish.time:
+            wanted = datetime.combine(day, self._wish.time, self._zone).astimezone(UTC)
+            is_too_soon = self._why_not(wanted) is OfferReason.TOO_SOON
+        else:
+            is_too_soon = self._is_open_on(day, since=self._now) and not self._is_open_on(day, since=self._earliest)
+        return OfferReason.TOO_SOON if is_too_soon else OfferReason.DAY_FULL
 
     def _offer_days(self, reason: OfferReason, days: Sequence[date]) -> Offer:
         """Offer `days` in the shape of slots nobody asked for."""
@@ -219,22 +259,25 @@ class _OfferMaker:
             return moment == self._wish.time
         return self._wish.part_of_day is None or self._wish.part_of_day.covers(moment)
 
-    def _is_open_on(self, day: date) -> bool:
-        """Claim that some opening hours fall on `day` of the action's zone."""
+    def _is_open_on(self, day: date, *, since: datetime | None = None) -> bool:
+        """Claim that some opening hours, or the rest of them `since` then, fall on `day` of the action's zone."""
         begins, ends = (
-            datetime.combine(local, time.min, self._zone).astimezone(self._business.zone)
-            for local in (day, day + timedelta(days=1))
+            datetime.combine(local, time.min, self._zone).astimezone(UTC) for local in (day, day + timedelta(days=1))
         )
-        return any(
-            datetime.combine(there, hours.opens, self._business.zone) < ends
-            and datetime.combine(there, hours.closes, self._business.zone) > begins
-            for there in {begins.date(), ends.date()}
-            for hours in self._business.intervals(there)
-        )
+        since = max(begins, since) if since else begins
+        there = {moment.astimezone(self._business.zone).date() for moment in (begins, ends)}
+        spans = (span for local in there for span in opening_spans(self._business, local))
+        return any(opens < ends and closes > since for opens, closes in spans)
 
 
 def _first_day(action: Action, today: date) -> date:
     return max(today, action.offer.start_date or today)
+
+
+def _is_too_far(day: date, action: Action, business: Business, now: datetime) -> bool:
+    """Claim that all of `day` in the action's zone is further ahead than is booked."""
+    begins = datetime.combine(day, time.min, action.zone)
+    return begins.astimezone(business.zone).date() > furthest_day(business, now)
 
 
 def spoken_zone(action: Action, business: Business, at: datetime) -> str:
@@ -245,8 +288,8 @@ def spoken_zone(action: Action, business: Business, at: datetime) -> str:
 def describe(offer: Offer, *, action: Action, business: Business, now: datetime) -> tuple[str, str]:
     """Return what to say about `offer`, and a hint for the model that is not to be said."""
     if offer.reason is OfferReason.NOTHING_FREE:
-        say = f"I'm sorry, we have nothing free {_in_reach(action, now)}. Is there anything else I can do for you?"
-        return say, _NOTHING_HINT
+        nothing = f"I'm sorry, we have nothing free {_in_reach(action, business, now)}."
+        return f"{nothing} Shall I put you on the waitlist, or have somebody call you back?", _NOWHERE_HINT
     fact = _fact(offer, action=action, business=business, now=now)
     if not offer.spoken:
         return f"{fact or 'I have nothing free'}. Would another day work for you?", _NOTHING_HINT
@@ -264,15 +307,18 @@ def _fact(offer: Offer, *, action: Action, business: Business, now: datetime) ->
     day, moment = offer.day, offer.wish.time
     match offer.reason:
         case OfferReason.TAKEN:
-            return _taken_fact(offer, action, business)
+            return _taken_fact(offer, action, business, now)
         case OfferReason.DAY_FULL if day == now.astimezone(action.zone).date():
             return "We have nothing left today"
         case OfferReason.DAY_FULL if day:
             return f"We're fully booked on {say_day(day)}"
         case OfferReason.CLOSED if day:
             return f"We're closed on {say_day(day)}"
+        case OfferReason.TOO_SOON:
+            return f"We need {_notice(business.rules.minimum_notice)} notice"
         case OfferReason.TOO_FAR if day:
-            return f"We book only {cardinal(FURTHEST_DAYS)} days ahead, and {say_day(day)}, is further off"
+            most = business.rules.maximum_advance_days
+            return f"We book only {f'{_days(most)} ahead' if most else 'for today'}, and {say_day(day)}, is further off"
         case OfferReason.PAST if day and moment and day == now.astimezone(action.zone).date():
             return f"{_capitalized(say_time(moment))} on {say_day(day)}, has already passed"
         case OfferReason.PAST if day:
@@ -281,13 +327,16 @@ def _fact(offer: Offer, *, action: Action, business: Business, now: datetime) ->
             return ""
 
 
-def _taken_fact(offer: Offer, action: Action, business: Business) -> str:
+def _taken_fact(offer: Offer, action: Action, business: Business, now: datetime) -> str:
     wish = offer.wish
     on_day = f" on {say_day(wish.date)}" if wish.date else ""
     if wish.time and wish.date:
-        if is_open_at(business, datetime.combine(wish.date, wish.time, action.zone)):
-            return f"{_capitalized(say_time(wish.time))}{on_day}, is taken"
-        return f"We're closed at {say_time(wish.time)}{on_day}"
+        wanted = datetime.combine(wish.date, wish.time, action.zone)
+        if not is_open_at(business, wanted):
+            return f"We're closed at {say_time(wish.time)}{on_day}"
+        if violation(Slot(wanted, offer.slots[0].duration), business, now=now):
+            return f"I have nothing at {say_time(wish.time)}{on_day}"
+        return f"{_capitalized(say_time(wish.time))}{on_day}, is taken"
     if wish.time:
         return f"I have nothing free at {say_time(wish.time)}"
     if part := wish.part_of_day:
@@ -306,10 +355,30 @@ def _question(offer: Offer) -> str:
     return "Would that work for you?" if len(offer.spoken) == 1 else "Which works best for you?"
 
 
-def _in_reach(action: Action, now: datetime) -> str:
+def _in_reach(action: Action, business: Business, now: datetime) -> str:
     today = now.astimezone(action.zone).date()
     first = _first_day(action, today)
-    return "in the next two weeks" if first == today else f"in the two weeks from {say_day(first)}"
+    if first > today:
+        return f"in the two weeks from {say_day(first)}"
+    most = business.rules.maximum_advance_days
+    if most >= DAYS_AHEAD:
+        return "in the next two weeks"
+    return {0: "today", 1: "today or tomorrow"}.get(most, f"in the next {_days(most)}")
+
+
+def _days(count: int) -> str:
+    return f"{cardinal(count)} day{'' if count == 1 else 's'}"
+
+
+def _notice(notice: timedelta) -> str:
+    """Return ``two hours'`` and the like."""
+    count, unit = -(-notice // timedelta(minutes=1)), "minute"
+    if count % 60 == 0 or count >= 600:
+        count, unit = -(-count // 60), "hour"
+        if count % 24 == 0:
+            count, unit = count // 24, "day"
+    ending = "'s" if count == 1 else "s'"
+    return f"{cardinal(count)} {unit}{ending}"
 
 
 def _capitalized(words: str) -> str:
@@ -319,6 +388,9 @@ def _capitalized(words: str) -> str:
 _OFFER_HINT = (
     "Say this and wait for the answer; speak of at most three slots. The other slots listed here may be named when "
     "the caller asks for them. For any other day or time call find_slots again: not all free slots are listed."
+)
+_NOWHERE_HINT = (
+    "There is nothing to book. Name no times. For the waitlist use join_waitlist, for a call back request_callback."
 )
 _NOTHING_HINT = (
     "There is nothing to book here. Name no times; when the caller names another day, call find_slots again."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from appointments.model import Attendee, Booking, EventType, EventTypeId, Slot
+    from appointments.model import Attendee, Booking, BookingUid, EventType, EventTypeId, Slot
 
 Clock = Callable[[], datetime]
 """The business's clock: now, aware, in UTC."""
@@ -24,6 +24,10 @@ class Calendar(Protocol):
     @property
     def refuses_overlap(self) -> bool:
         """Whether the calendar itself refuses a second booking of a slot, so that a create may be repeated."""
+        ...
+
+    def resource(self, event_type_id: EventTypeId) -> str:
+        """Return the name of what no two bookings can have at once; event types may share one."""
         ...
 
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
@@ -47,6 +51,43 @@ class Calendar(Protocol):
 
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
         """Return the live booking at `slot` that was made with `idempotency_key`, None when there is none."""
+        ...
+
+    async def get(self, booking_uid: BookingUid) -> Booking | None:
+        """Return a booking, or what it was moved to, in whatever status; None when there is none."""
+        ...
+
+    async def reschedule(self, booking_uid: BookingUid, slot: Slot, *, reason: str) -> Booking:
+        """Move a live booking to `slot` and return the new receipt, whose uid may be another. Never repeats by itself.
+
+        Raises:
+            SlotTaken: the calendar says so.
+            CalendarRejected: it does not let this booking be moved, or has no such live booking.
+            CalendarUnavailable: with `is_unclear` when it may have been moved; `get` settles it.
+        """
+        ...
+
+    async def cancel(self, booking_uid: BookingUid, *, reason: str) -> Booking:
+        """Cancel a booking and return it; one that is cancelled already is cancelled.
+
+        Raises:
+            CalendarRejected: it does not let this booking be cancelled, or has none.
+            CalendarUnavailable: with `is_unclear` when it may have been cancelled; asking again is safe.
+        """
+        ...
+
+    async def hold(self, event_type_id: EventTypeId, slot: Slot, *, until: datetime) -> str:
+        """Hide `slot` from the calendar's other clients and return the name of the hold, "" when it has no holds.
+
+        No lock: what keeps a slot for a caller is a claim in our store.
+
+        Raises:
+            SlotTaken: somebody else holds or has it.
+        """
+        ...
+
+    async def release(self, reservation: str) -> None:
+        """Give up a hold; one that is gone already is given up."""
         ...
 
 

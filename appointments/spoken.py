@@ -5,17 +5,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from appointments.clock_words import ORDINALS, canonical, cardinal, find_clock_times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date, datetime, time
     from zoneinfo import ZoneInfo
 
     from appointments.clock_words import ClockTime
     from appointments.model import Slot
+
+
+class Span(Protocol):
+    """Something found at [begin, end) of a text."""
+
+    @property
+    def begin(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+
+SpanT = TypeVar("SpanT", bound=Span)
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -94,31 +107,36 @@ def mentions(text: str, slot: Slot, zone: ZoneInfo) -> bool:
     """Claim that `text` names the day of `slot` and, with it, its clock time, in any usual form."""
     text = canonical(text)
     local = slot.start.astimezone(zone)
-    days = tuple(_find_days(text))
-    # The days are blotted out, so that their numbers are not taken for times.
-    for named in days:
-        text = text[: named.begin] + "#" * (named.end - named.begin) + text[named.end :]
+    days = tuple(find_days(text))
+    text = blotted(text, days)
     dated = [day for day in days if day.day is not None]
     if dated and not any(day.is_on(local) for day in dated):
         return False
     return any(
-        (day := _day_of(found, days, text)) is not None and day.is_on(local)
-        for found in _find_starts(text)
+        (day := day_of(found, days, text)) is not None and day.is_on(local)
+        for found in find_starts(text)
         if local.time().replace(second=0, microsecond=0) in found.readings
     )
 
 
-def _find_starts(text: str) -> Iterator[ClockTime]:
+def blotted(text: str, spans: Iterable[Span]) -> str:
+    """Return `text` with `spans` made illegible, so that the numbers of days are not taken for times."""
+    for span in spans:
+        text = text[: span.begin] + "#" * (span.end - span.begin) + text[span.end :]
+    return text
+
+
+def find_starts(text: str, *, may_be_bare: bool = False) -> Iterator[ClockTime]:
     """Find the clock times that do not end or bound something: "until two" does not name two."""
     previous_end: int | None = None
-    for found in find_clock_times(text):
+    for found in find_clock_times(text, may_be_bare=may_be_bare):
         is_range_end = previous_end is not None and text[previous_end : found.begin] == " to "
         if not is_range_end and not _BOUND.search(text, 0, found.begin):
             yield found
         previous_end = found.end
 
 
-def _day_of(found: ClockTime, days: Sequence[_DayWords], text: str) -> _DayWords | None:
+def day_of(found: Span, days: Sequence[SpanT], text: str) -> SpanT | None:
     """Return the day a time belongs to: the one it leans on ("two on Thursday"), else the last, else the next."""
     before = [day for day in days if day.end <= found.begin]
     after = [day for day in days if day.begin >= found.end]
@@ -130,7 +148,7 @@ def _day_of(found: ClockTime, days: Sequence[_DayWords], text: str) -> _DayWords
 
 
 @dataclass(frozen=True, slots=True)
-class _DayWords:
+class DayWords:
     """A day named at [begin, end) of a text, as far as it was named."""
 
     weekday: int | None
@@ -147,7 +165,7 @@ class _DayWords:
         )
 
 
-def _find_days(text: str) -> Iterator[_DayWords]:
+def find_days(text: str) -> Iterator[DayWords]:
     """Find the days named in the `canonical` text: "thursday", "december 3rd", "thursday the 3rd"."""
     weekday: re.Match[str] | None = None
     for match in _DAY.finditer(text):
@@ -156,11 +174,11 @@ def _find_days(text: str) -> Iterator[_DayWords]:
         if not match["weekday"] and not month and not match["the"] and not is_joined:
             continue
         if weekday and not is_joined:
-            yield _DayWords(_WEEKDAY_NUMBERS[weekday[0]], None, None, *weekday.span())
+            yield DayWords(_WEEKDAY_NUMBERS[weekday[0]], None, None, *weekday.span())
         if match["weekday"]:
             weekday = match
             continue
-        yield _DayWords(
+        yield DayWords(
             _WEEKDAY_NUMBERS[weekday[0]] if weekday and is_joined else None,
             _MONTH_NUMBERS[month[:3]] if month else None,
             int(match["day"] or match["day_before"]),
@@ -169,7 +187,7 @@ def _find_days(text: str) -> Iterator[_DayWords]:
         )
         weekday = None
     if weekday:
-        yield _DayWords(_WEEKDAY_NUMBERS[weekday[0]], None, None, *weekday.span())
+        yield DayWords(_WEEKDAY_NUMBERS[weekday[0]], None, None, *weekday.span())
 
 
 _WEEKDAY_NUMBERS = {name.lower(): number for number, name in enumerate(WEEKDAYS)}

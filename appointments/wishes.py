@@ -64,7 +64,10 @@ def resolve_wish(
         return Wish(day, PartOfDay.MORNING, _first_opening(business, days, zone))
     found = next(find_clock_times(text, may_be_bare=True), None)
     if found is not None:
-        return Wish(day, part, _likeliest(found.readings, part, business, days, zone))
+        moment = _likeliest(found.readings, part, business, days, zone)
+        if day:
+            _check_clock(day, moment, zone)
+        return Wish(day, part, moment)
     if said_part := _find_part(text):
         return Wish(day, said_part)
     raise WishNotUnderstood(
@@ -106,6 +109,16 @@ def _part_of_day(said: str | None) -> PartOfDay | None:
 
 def _find_part(text: str) -> PartOfDay | None:
     return next((part for pattern, part in _PART_WORDS if re.search(rf"\b(?:{pattern})\b", text)), None)
+
+
+def _check_clock(day: dt.date, moment: dt.time, zone: ZoneInfo) -> None:
+    """Refuse a time that the clock jumps over."""
+    wanted = dt.datetime.combine(day, moment, zone)
+    if wanted.astimezone(dt.UTC).astimezone(zone).time() != moment:
+        raise WishNotUnderstood(
+            f"On {day} there is no {moment:%H:%M}: the clock is put forward over it. Tell the caller so and ask for "
+            "another time."
+        )
 
 
 def _says_any(said: str) -> bool:

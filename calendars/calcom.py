@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
-
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
-from appointments.model import Booking, BookingStatus, BookingUid, EventType, Slot
+from appointments.model import BookingStatus, BookingUid, Slot
+from calendars.calcom_event_types import WireEventType, WireEventTypeDetails
+from calendars.calcom_wire import WireMe, WireReservation, WireSlot, data_of, read, read_booking, wire_time
 from calendars.client import READ_PAUSES_SECS, Refusal, ServiceClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from appointments.model import Attendee, EventTypeId
+    from appointments.model import Attendee, Booking, EventType, EventTypeId
+    from appointments.ports import Clock
+    from calendars.calcom_event_types import EventTypeDetails
 
 # One version per resource; an unknown one silently falls back to an older shape:
 # https://cal.com/docs/api-reference/v2/introduction
@@ -45,6 +47,23 @@ TAKEN_TEXTS = (
 )
 """Cal.com sends no codes: these parts of its messages mean that the slot is not to be had."""
 
+CANCELLED_TEXTS = ("has been cancelled already", "has already been cancelled")
+"""What a second cancellation is answered with, and one of a booking that was moved: its old uid is cancelled."""
+
+MOVED_TEXT = "has been cancelled and rescheduled already"
+
+NOT_ALLOWED_TEXTS = ("does not allow", "is not allowed within")
+"""The settings of the event type are against it."""
+CHANGE_HELP = (
+    "Whether its bookings may be moved or cancelled is set at Cal.com under Advanced of the event type. "
+    "Until then a person must change this one there."
+)
+
+NO_REASON = "No reason was given"
+
+MOST_MOVES = 20
+"""So many times a booking's trail is followed from one uid to the next."""
+
 NO_ROUTE_TEXTS = ("Cannot GET ", "Cannot POST ")
 """What the 404 of a wrong address says; others say what was not found."""
 
@@ -55,123 +74,9 @@ LIVE_STATUSES = frozenset({BookingStatus.ACCEPTED, BookingStatus.PENDING})
 
 E_MAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 
-Wire = TypeVar("Wire")
 
-
-def _or(empty: type[dict[str, Any]] | type[list[Any]] | type[str]) -> BeforeValidator:
-    """Cal.com sends null as readily as nothing at all."""
-    return BeforeValidator(lambda value: empty() if value is None else value)
-
-
-class Obstacle(StrEnum):
-    """Why no phone call can book an event type once and for good."""
-
-    MANAGED = "it is the parent of a managed event type"
-    PRICE = "it has a price, and Cal.com gives callers no way to pay"
-    # Of these Cal.com would book a repeated request twice.
-    SEATS = "it has seats"
-    RECURRENCE = "it recurs"
-    VERIFICATION = "it has callers verify their e-mail with a code"
-
-
-@dataclass(frozen=True, slots=True)
-class EventTypeDetails:
-    """What an event type says that matters for booking by phone.
-
-    `required_fields` are the questions, by slug, that must be answered beside the name and the e-mail.
-    `locations` are the kinds of place it can happen at, Cal.com's default first: "phone", "address", "zoom" …
-    """
-
-    event_type: EventType
-    obstacles: tuple[Obstacle, ...] = ()
-    needs_confirmation: bool = False
-    lacks_hosts: bool = False
-    required_fields: tuple[str, ...] = ()
-    locations: tuple[str, ...] = ()
-
-
-class _Me(BaseModel):
-    zone: Annotated[str, Field(alias="timeZone", min_length=1)]
-
-
-class _Slot(BaseModel):
-    start: AwareDatetime
-    end: AwareDatetime
-
-
-class _Field(BaseModel):
-    slug: Annotated[str, _or(str)] = ""
-    type: Annotated[str, _or(str)] = ""
-    required: bool | None = False
-    hidden: bool | None = False
-
-
-class _EventType(BaseModel):
-    title: str
-    length: Annotated[int, Field(alias="lengthInMinutes", gt=0)]
-    fields: Annotated[list[_Field], _or(list), Field(alias="bookingFields")] = []
-    price: float | None = None
-    seats: dict[str, Any] | None = None
-    recurrence: dict[str, Any] | None = None
-    requires_code: Annotated[bool | None, Field(alias="requiresBookerEmailVerification")] = False
-    scheduling: Annotated[Any, Field(alias="schedulingType")] = None
-
-    @property
-    def requires_email(self) -> bool:
-        return any(field.required and "email" in (field.slug, field.type) for field in self.fields)
-
-    @property
-    def obstacles(self) -> tuple[Obstacle, ...]:
-        applies = {
-            Obstacle.MANAGED: self.scheduling == "managed",
-            Obstacle.PRICE: self.price,
-            Obstacle.SEATS: self.seats and "seatsPerTimeSlot" in self.seats,
-            Obstacle.RECURRENCE: self.recurrence and not self.recurrence.get("disabled"),
-            Obstacle.VERIFICATION: self.requires_code,
-        }
-        return tuple(obstacle for obstacle, is_there in applies.items() if is_there)
-
-    def named(self, event_type_id: EventTypeId) -> EventType:
-        return EventType(event_type_id, self.title, timedelta(minutes=self.length), self.requires_email)
-
-
-class _EventTypeDetails(_EventType):
-    """What booking does without, and so must not fail for: each of these may have any shape."""
-
-    confirmation: Annotated[Any, Field(alias="confirmationPolicy")] = None
-    hosts: Any = None
-    has_all_members: Annotated[Any, Field(alias="assignAllTeamMembers")] = None
-    places: Annotated[Any, Field(alias="locations")] = None
-
-    def details(self, event_type_id: EventTypeId) -> EventTypeDetails:
-        policy = self.confirmation if isinstance(self.confirmation, dict) else {}
-        is_team = self.scheduling in ("roundRobin", "collective")
-        return EventTypeDetails(
-            event_type=self.named(event_type_id),
-            obstacles=self.obstacles,
-            needs_confirmation=bool(policy.get("type")) and not policy.get("disabled"),
-            lacks_hosts=is_team and self.hosts == [] and not self.has_all_members,
-            required_fields=tuple(
-                field.slug or field.type
-                for field in self.fields
-                if field.required and not field.hidden and not {field.slug, field.type} & {"name", "email"}
-            ),
-            locations=tuple(filter(None, map(_kind_of_place, self.places if isinstance(self.places, list) else []))),
-        )
-
-
-class _Host(BaseModel):
-    name: Annotated[str, _or(str)] = ""
-
-
-class _Booking(BaseModel):
-    uid: Annotated[str, Field(min_length=1)]
-    status: BookingStatus
-    start: AwareDatetime
-    end: AwareDatetime
-    location: str | None = None
-    hosts: Annotated[list[_Host], _or(list)] = []
-    metadata: Annotated[dict[str, Any], _or(dict)] = {}
+def _real_time() -> datetime:
+    return datetime.now(UTC)
 
 
 class CalComCalendar:
@@ -179,8 +84,9 @@ class CalComCalendar:
 
     refuses_overlap = True
 
-    def __init__(self, client: ServiceClient) -> None:
+    def __init__(self, client: ServiceClient, *, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
 
     @classmethod
     def connect(
@@ -190,6 +96,7 @@ class CalComCalendar:
         api_key: str,
         timeout_secs: float = 8.0,
         pauses_secs: Sequence[float] = READ_PAUSES_SECS,
+        clock: Clock = _real_time,
     ) -> CalComCalendar:
         client = ServiceClient(
             base_url,
@@ -199,18 +106,21 @@ class CalComCalendar:
             timeout_secs=timeout_secs,
             pauses_secs=pauses_secs,
         )
-        return cls(client)
+        return cls(client, clock=clock)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
     async def me(self) -> str:
         """Return the IANA zone of the key's owner; raises `CalendarRejected` when the key is refused."""
-        return _parse(_Me, await self._get("/v2/me", {}, {})).zone
+        return read(WireMe, await self._get("/v2/me", {}, {})).zone
+
+    def resource(self, event_type_id: EventTypeId) -> str:
+        return event_type_id
 
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
         path = f"/v2/event-types/{_number(event_type_id)}"
-        found = _parse(_EventType, await self._get(path, {}, EVENT_TYPES, event_type_id))
+        found = read(WireEventType, await self._get(path, {}, EVENT_TYPES, event_type_id))
         if found.obstacles:
             raise CalendarRejected(
                 f"Cal.com's event type {event_type_id}, {found.title!r}, cannot be booked by phone: "
@@ -221,7 +131,7 @@ class CalComCalendar:
     async def describe(self, event_type_id: EventTypeId) -> EventTypeDetails:
         """Return all that matters for booking by phone, also of an event type that cannot be booked."""
         path = f"/v2/event-types/{_number(event_type_id)}"
-        found = _parse(_EventTypeDetails, await self._get(path, {}, EVENT_TYPES, event_type_id))
+        found = read(WireEventTypeDetails, await self._get(path, {}, EVENT_TYPES, event_type_id))
         return found.details(event_type_id)
 
     async def understands_us(self) -> bool:
@@ -237,13 +147,13 @@ class CalComCalendar:
             return []
         params = {
             "eventTypeId": _number(event_type_id),
-            "start": _utc(start),
+            "start": wire_time(start),
             # Whole seconds, and never the midnight UTC that Cal.com takes for the end of the day it begins.
-            "end": _utc(end + timedelta(seconds=1)),
+            "end": wire_time(end + timedelta(seconds=1)),
             "timeZone": "UTC",
             "format": "range",
         }
-        days = _parse(dict[str, list[_Slot]], await self._get("/v2/slots", params, SLOTS, event_type_id))
+        days = read(dict[str, list[WireSlot]], await self._get("/v2/slots", params, SLOTS, event_type_id))
         # Cal.com has returned slots outside the range (calcom/cal.diy#24260).
         slots = {Slot(slot.start, slot.end - slot.start) for day in days.values() for slot in day}
         return sorted(slot for slot in slots if start <= slot.start < end)
@@ -253,7 +163,7 @@ class CalComCalendar:
     ) -> Booking:
         body = {
             "eventTypeId": int(_number(event_type.id)),
-            "start": _utc(slot.start),
+            "start": wire_time(slot.start),
             "attendee": _attendee(attendee),
             # Cal.com has no Idempotency-Key header and does not filter by metadata, but returns it.
             "metadata": {"idem": idempotency_key},
@@ -264,36 +174,111 @@ class CalComCalendar:
             answer = await self._client.post("/v2/bookings", body=body, headers=BOOKINGS)
         except Refusal as refusal:
             # `from None`, because the refusal may repeat what was sent.
-            if refusal.status == 409 or any(text in refusal.text for text in TAKEN_TEXTS):
+            if _is_taken(refusal):
                 raise SlotTaken(slot) from None
-            said = _without_personal_data(refusal.text, attendee, notes)
+            phone = attendee.phone or ""
+            private = (notes, attendee.email, attendee.name, phone, phone.removeprefix("+"))
+            said = _without_personal_data(refusal.text, private)
             raise _rejected(Refusal(refusal.status, said), event_type.id) from None
-        return _booking(_data(answer, is_unclear=True), is_unclear=True)
+        return read_booking(data_of(answer, is_unclear=True), is_unclear=True)
 
     async def get(self, booking_uid: BookingUid) -> Booking | None:
-        """Return one booking, None when Cal.com knows no such uid."""
-        path = f"/v2/bookings/{quote(booking_uid, safe='')}"
+        for _ in range(MOST_MOVES):
+            data = await self._read(booking_uid)
+            if data is None:
+                return None
+            moved_to = data.get("rescheduledToUid")
+            if not isinstance(moved_to, str) or not moved_to:
+                return read_booking(data)
+            booking_uid = BookingUid(moved_to)
+        raise CalendarUnavailable(f"Cal.com says that a booking was moved more than {MOST_MOVES} times")
+
+    async def _read(self, booking_uid: BookingUid) -> dict[str, Any] | None:
         try:
-            body = await self._client.get(path, params={}, headers=BOOKINGS)
+            body = await self._client.get(_path(booking_uid), params={}, headers=BOOKINGS)
         except Refusal as refusal:
             if refusal.status == 404 and not refusal.text.startswith(NO_ROUTE_TEXTS):
                 return None
             raise _rejected(refusal) from None
-        return _booking(_data(body))
+        return read(dict[str, Any], data_of(body))
+
+    async def reschedule(self, booking_uid: BookingUid, slot: Slot, *, reason: str) -> Booking:
+        body = {"start": wire_time(slot.start), "reschedulingReason": reason}
+        try:
+            return await self._change(booking_uid, "reschedule", body)
+        except Refusal as refusal:
+            if _is_taken(refusal):
+                raise SlotTaken(slot) from None
+            moved = await self.get(booking_uid) if MOVED_TEXT in refusal.text else None
+            if moved is None or moved.uid == booking_uid:
+                raise _not_changed(refusal, reason) from None
+        # Its uid leads to another: we moved it before and lost the answer, or its host moved it.
+        if moved.slot.start == slot.start and moved.status in LIVE_STATUSES:
+            return moved
+        return await self.reschedule(moved.uid, slot, reason=reason)
+
+    async def cancel(self, booking_uid: BookingUid, *, reason: str) -> Booking:
+        # To Cal.com an API key is the host, who must give a reason.
+        body = {"cancellationReason": reason.strip() or NO_REASON}
+        try:
+            return await self._change(booking_uid, "cancel", body)
+        except Refusal as refusal:
+            is_cancelled = any(text in refusal.text for text in CANCELLED_TEXTS)
+            known = await self._get_after_cancel(booking_uid) if is_cancelled else None
+            if known is None:
+                raise _not_changed(refusal, reason) from None
+        if known.uid == booking_uid:
+            return replace(known, status=BookingStatus.CANCELLED)
+        # It was moved: what shall not take place is the booking that it has become.
+        return known if known.status not in LIVE_STATUSES else await self.cancel(known.uid, reason=reason)
+
+    async def _change(self, booking_uid: BookingUid, change: str, body: Mapping[str, str]) -> Booking:
+        answer = await self._client.post(f"{_path(booking_uid)}/{change}", body=body, headers=BOOKINGS)
+        return read_booking(data_of(answer, is_unclear=True), is_unclear=True)
+
+    async def _get_after_cancel(self, booking_uid: BookingUid) -> Booking | None:
+        try:
+            return await self.get(booking_uid)
+        except CalendarUnavailable as error:
+            raise CalendarUnavailable(str(error), is_unclear=True) from error
+
+    async def hold(self, event_type_id: EventTypeId, slot: Slot, *, until: datetime) -> str:
+        minutes = (until - self._clock()).total_seconds() / 60
+        body = {
+            "eventTypeId": int(_number(event_type_id)),
+            "slotStart": wire_time(slot.start),
+            "reservationDuration": max(1, math.ceil(minutes)),
+        }
+        try:
+            answer = await self._client.post("/v2/slots/reservations", body=body, headers=SLOTS)
+        except Refusal as refusal:
+            if refusal.status == 422:
+                raise SlotTaken(slot) from None
+            return ""  # a key that may not reserve can still book
+        return read(WireReservation, data_of(answer, is_unclear=True), is_unclear=True).uid
+
+    async def release(self, reservation: str) -> None:
+        if not reservation:
+            return
+        try:
+            await self._client.delete(f"/v2/slots/reservations/{quote(reservation, safe='')}", headers=SLOTS)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise _rejected(refusal) from None
 
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
         params = {
             "eventTypeIds": _number(event_type_id),
-            "afterStart": _utc(slot.start - timedelta(seconds=1)),
-            "beforeEnd": _utc(slot.end + LOOK_AROUND),
+            "afterStart": wire_time(slot.start - timedelta(seconds=1)),
+            "beforeEnd": wire_time(slot.end + LOOK_AROUND),
             # Ours is among the youngest, and so on the first page even where the filters are ignored
             # (calcom/cal.diy#18010).
             "sortCreated": "desc",
             "take": "100",
         }
-        entries = _parse(list[dict[str, Any]], await self._get("/v2/bookings", params, BOOKINGS, event_type_id))
+        entries = read(list[dict[str, Any]], await self._get("/v2/bookings", params, BOOKINGS, event_type_id))
         # Others' bookings are not read any further: an odd one must not hide ours.
-        ours = [_booking(entry) for entry in entries if _is_marked(entry, idempotency_key)]
+        ours = [read_booking(entry) for entry in entries if _is_marked(entry, idempotency_key)]
         return next((booking for booking in ours if booking.status in LIVE_STATUSES), None)
 
     async def _get(
@@ -303,7 +288,19 @@ class CalComCalendar:
             body = await self._client.get(path, params=params, headers=headers)
         except Refusal as refusal:
             raise _rejected(refusal, event_type_id) from None
-        return _data(body)
+        return data_of(body)
+
+
+def _is_taken(refusal: Refusal) -> bool:
+    return refusal.status == 409 or any(text in refusal.text for text in TAKEN_TEXTS)
+
+
+def _not_changed(refusal: Refusal, reason: str) -> CalendarRejected:
+    """Say why a booking was not moved or cancelled; `reason` is what the caller said."""
+    text = _without_personal_data(refusal.text, (reason,))
+    if any(each in refusal.text for each in NOT_ALLOWED_TEXTS):
+        return CalendarRejected(f"Cal.com does not let this be changed ({refusal.status}): {text}. {CHANGE_HELP}")
+    return _rejected(Refusal(refusal.status, text))
 
 
 def _rejected(refusal: Refusal, event_type_id: str = "") -> CalendarRejected:
@@ -319,11 +316,8 @@ def _rejected(refusal: Refusal, event_type_id: str = "") -> CalendarRejected:
     return CalendarRejected(f"Cal.com refused a request{about} {said}")
 
 
-def _kind_of_place(place: object) -> str:
-    if not isinstance(place, dict):
-        return ""
-    kind = place.get("integration") if place.get("type") == "integration" else place.get("type")
-    return kind if isinstance(kind, str) else ""
+def _path(booking_uid: BookingUid) -> str:
+    return f"/v2/bookings/{quote(booking_uid, safe='')}"
 
 
 def _number(event_type_id: EventTypeId) -> str:
@@ -341,48 +335,13 @@ def _attendee(attendee: Attendee) -> dict[str, str]:
     return wire
 
 
-def _without_personal_data(text: str, attendee: Attendee, notes: str) -> str:
-    phone = attendee.phone or ""
-    for private in (notes, attendee.email, attendee.name, phone, phone.removeprefix("+")):
-        if private:
-            text = re.sub(rf"(?<!\w){re.escape(private)}(?!\w)", "…", text, flags=re.IGNORECASE)
+def _without_personal_data(text: str, private: Iterable[str | None]) -> str:
+    """Return `text` without what is `private` of what was sent, and without any e-mail address."""
+    for each in filter(None, private):
+        text = re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", "…", text, flags=re.IGNORECASE)
     return E_MAIL.sub("…", text)
 
 
 def _is_marked(entry: Mapping[str, Any], idempotency_key: str) -> bool:
     metadata = entry.get("metadata")
     return isinstance(metadata, dict) and metadata.get("idem") == idempotency_key
-
-
-def _booking(data: object, *, is_unclear: bool = False) -> Booking:
-    found = _parse(_Booking, data, is_unclear=is_unclear)
-    location = found.location or ""
-    is_link = location.startswith(("http://", "https://"))
-    return Booking(
-        uid=BookingUid(found.uid),
-        slot=Slot(found.start, found.end - found.start),
-        status=found.status,
-        idempotency_key=str(found.metadata.get("idem") or ""),
-        meeting_link=location if is_link else "",
-        location="" if is_link else location,
-        host_name=found.hosts[0].name if found.hosts else "",
-    )
-
-
-def _data(body: object, *, is_unclear: bool = False) -> object:
-    return _parse(dict[str, Any], body, is_unclear=is_unclear).get("data")
-
-
-def _parse(model: type[Wire], data: object, *, is_unclear: bool = False) -> Wire:
-    try:
-        return TypeAdapter(model).validate_python(data)
-    except ValidationError as error:
-        # `from None`: the cause holds the attendee's data.
-        fields = ", ".join(
-            ".".join(map(str, problem["loc"])) or "data" for problem in error.errors(include_input=False)
-        )
-        raise CalendarUnavailable(f"Cal.com answered in an unknown shape: {fields}", is_unclear=is_unclear) from None
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -112,11 +112,18 @@ class ServiceClient:
 
     async def post(self, path: str, *, body: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
         """Write once; raises as `get` does, with `is_unclear` when the work may have been done."""
+        return await self._send_once("POST", path, json=body, headers=headers)
+
+    async def delete(self, path: str, *, headers: Mapping[str, str]) -> Any:
+        """Delete once; raises as `post` does."""
+        return await self._send_once("DELETE", path, headers=headers)
+
+    async def _send_once(self, method: str, path: str, **request: Any) -> Any:
         try:
             async with asyncio.timeout(self._timeout_secs):
-                return await self._send("POST", path, json=body, headers=headers)
+                return await self._send(method, path, **request)
         except TimeoutError:
-            raise CalendarUnavailable(self._too_late("POST", path), is_unclear=True) from None
+            raise CalendarUnavailable(self._too_late(method, path), is_unclear=True) from None
 
     async def _send(self, method: str, path: str, **request: Any) -> Any:
         is_write = method != "GET"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -25,6 +26,9 @@ class MemoryCalendar:
         self._free = sorted(free)
         self.bookings: list[Booking] = []
 
+    def resource(self, event_type_id: EventTypeId) -> str:
+        return event_type_id
+
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
         if event_type_id != self._event_type.id:
             raise CalendarRejected(f"there is no event type {event_type_id}: this calendar has {self._event_type.id}")
@@ -47,8 +51,46 @@ class MemoryCalendar:
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
         if event_type_id != self._event_type.id:
             return None
-        found = (b for b in self.bookings if b.slot == slot and b.idempotency_key == idempotency_key)
-        return next(found, None)
+        for booking in self.bookings:
+            is_ours = booking.idempotency_key == idempotency_key and booking.status is BookingStatus.ACCEPTED
+            if is_ours and booking.slot == slot:
+                return booking
+        return None
 
-    def _is_booked(self, slot: Slot) -> bool:
-        return any(booking.slot.overlaps(slot) for booking in self.bookings)
+    async def get(self, booking_uid: BookingUid) -> Booking | None:
+        return next((booking for booking in self.bookings if booking.uid == booking_uid), None)
+
+    async def reschedule(self, booking_uid: BookingUid, slot: Slot, *, reason: str) -> Booking:
+        old = self._live(booking_uid)
+        if slot not in self._free or self._is_booked(slot, except_by=old):
+            raise SlotTaken(slot)
+        return self._replace(old, replace(old, slot=slot))
+
+    async def cancel(self, booking_uid: BookingUid, *, reason: str) -> Booking:
+        booking = await self.get(booking_uid)
+        if booking is None:
+            raise CalendarRejected(f"there is no booking {booking_uid}")
+        return self._replace(booking, replace(booking, status=BookingStatus.CANCELLED))
+
+    async def hold(self, event_type_id: EventTypeId, slot: Slot, *, until: datetime) -> str:
+        return ""
+
+    async def release(self, reservation: str) -> None:
+        pass
+
+    def _live(self, booking_uid: BookingUid) -> Booking:
+        for booking in self.bookings:
+            if booking.uid == booking_uid and booking.status is BookingStatus.ACCEPTED:
+                return booking
+        raise CalendarRejected(f"there is no live booking {booking_uid}")
+
+    def _replace(self, old: Booking, new: Booking) -> Booking:
+        self.bookings[self.bookings.index(old)] = new
+        return new
+
+    def _is_booked(self, slot: Slot, *, except_by: Booking | None = None) -> bool:
+        return any(
+            booking.slot.overlaps(slot)
+            for booking in self.bookings
+            if booking.status is BookingStatus.ACCEPTED and booking is not except_by
+        )

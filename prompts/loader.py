@@ -21,8 +21,18 @@ REHEARSAL_BUSINESS = _HOME / "business" / "rehearsal.toml"
 FRONT_DESK = _HOME / "front_desk.md"
 BOOKING_SCRIPT = _HOME / "booking_script.md"
 
-SMS_TEMPLATES = ("confirmation", "unconfirmed", "failed")
-"""The shipped message templates."""
+SMS_TEMPLATES = (
+    "confirmation",
+    "unconfirmed",
+    "failed",
+    "moved",
+    "cancelled",
+    "change_unconfirmed",
+    "change_failed",
+)
+"""The shipped message templates about an appointment."""
+CODE_TEMPLATE = "code"
+"""The shipped template of the text that brings a code."""
 
 PROMPT_PLACEHOLDERS = frozenset({"agent", "business", "recording_notice"})
 """What instructions and their greeting may name in braces."""
@@ -128,7 +138,7 @@ def load_booking_script(path: Path = BOOKING_SCRIPT) -> str:
 
 
 def sms_template_path(name: str) -> Path:
-    """Return the file of a shipped message template, one of `SMS_TEMPLATES`."""
+    """Return the file of a shipped message template, one of `SMS_TEMPLATES` or `CODE_TEMPLATE`."""
     return _HOME / "sms" / f"{name}.txt"
 
 

@@ -87,18 +87,14 @@ def at_level(pcm: Pcm, dbfs: float = SPEECH_LEVEL_DBFS) -> Pcm:
     """Return the speech at a level; silence stays silence."""
     if not np.any(pcm):
         return pcm.astype(np.float32)
-    return _clipped(pcm * 10.0 ** ((dbfs - level_dbfs(pcm)) / 20.0))
+    louder: Pcm = np.clip(pcm * 10.0 ** ((dbfs - level_dbfs(pcm)) / 20.0), -1.0, 1.0).astype(np.float32)
+    return louder
 
 
 def white_noise(count: int, dbfs: float, rng: np.random.Generator) -> Pcm:
     """Return `count` samples of white noise at a level."""
     noise: Pcm = (rng.standard_normal(count) * 10.0 ** (dbfs / 20.0)).astype(np.float32)
     return noise
-
-
-def add_noise(pcm: Pcm, snr_db: float, rng: np.random.Generator) -> Pcm:
-    """Return the speech with white noise `snr_db` below it."""
-    return _clipped(pcm + white_noise(len(pcm), level_dbfs(pcm) - snr_db, rng))
 
 
 def read_wav(data: bytes) -> tuple[Pcm, int]:
@@ -127,11 +123,6 @@ def write_wav(rate: int, *channels: Pcm) -> bytes:
         file.setframerate(rate)
         file.writeframes(to_s16le(together.reshape(-1)))
     return data.getvalue()
-
-
-def _clipped(pcm: Pcm) -> Pcm:
-    clipped: Pcm = np.clip(pcm, -1.0, 1.0).astype(np.float32)
-    return clipped
 
 
 def _mulaw_table() -> Pcm:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from zoneinfo import ZoneInfo
 
-    from simulator.calcom_schedule import Booking, EventTypeOrder
+    from simulator.calcom_schedule import Booking, EventTypeOrder, Reservation
 
 HOST_ID = 7
 HOST_NAME = "Ada"
@@ -50,11 +50,11 @@ def event_type(ordered: EventTypeOrder) -> dict[str, object]:
         "title": ordered.title,
         "slug": ordered.slug,
         "description": "",
-        "locations": [{"type": "integration", "integration": "cal-video"}],
+        "locations": [ordered.location.model_dump()],
         "bookingFields": _booking_fields(requires_email=ordered.requires_email),
         "disableGuests": False,
         "slotInterval": None,
-        "minimumBookingNotice": 0,
+        "minimumBookingNotice": ordered.notice_minutes,
         "beforeEventBuffer": 0,
         "afterEventBuffer": 0,
         "bookingWindow": [{"type": "calendarDays", "value": BOOKING_WINDOW_DAYS, "rolling": False}],
@@ -68,11 +68,26 @@ def event_type(ordered: EventTypeOrder) -> dict[str, object]:
         "isInstantEvent": False,
         "scheduleId": 1,
         "requiresBookerEmailVerification": False,
+        "disableCancelling": {"disabled": ordered.disable_cancelling},
+        "disableRescheduling": _disable_rescheduling(ordered),
+        "confirmationPolicy": _confirmation_policy(ordered),
         "hidden": False,
         "bookingRequiresAuthentication": False,
         "users": [{"id": HOST_ID, "name": HOST_NAME, "username": HOST_USERNAME}],
         "bookingUrl": f"https://cal.com/{HOST_USERNAME}/{ordered.slug}",
     }
+
+
+def _disable_rescheduling(ordered: EventTypeOrder) -> dict[str, object]:
+    if ordered.reschedule_notice_minutes and not ordered.disable_rescheduling:
+        return {"minutesBefore": ordered.reschedule_notice_minutes}
+    return {"disabled": ordered.disable_rescheduling}
+
+
+def _confirmation_policy(ordered: EventTypeOrder) -> dict[str, object]:
+    if not ordered.requires_confirmation:
+        return {"disabled": True}
+    return {"type": "always", "blockUnconfirmedBookingsInBooker": False}
 
 
 def _booking_fields(*, requires_email: bool) -> list[dict[str, object]]:
@@ -104,30 +119,48 @@ def _in_zone(moment: datetime, zone: ZoneInfo | None) -> str:
 
 def booking(made: Booking, *, number: int, zone: ZoneInfo) -> dict[str, object]:
     ordered = made.event_type
-    link = f"https://app.cal.com/video/{made.uid}"
-    return {
+    described = {
         "id": number,
         "uid": made.uid,
         "title": f"{ordered.title} between {HOST_NAME} and {made.guest.name}",
         "description": made.responses.get("notes", ""),
         "hosts": [_host(zone)],
         "status": made.status,
+        "cancellationReason": made.reason,
+        "cancelledByEmail": HOST_EMAIL if made.status == "cancelled" and not made.moved_to else "",
         "start": wire_time(made.start),
         "end": wire_time(made.end),
         "duration": ordered.minutes,
         "eventTypeId": ordered.id,
         "eventType": {"id": ordered.id, "slug": ordered.slug},
-        "meetingUrl": link,
-        "location": link,
+        "meetingUrl": made.location,  # even where it is no link
+        "location": made.location,
         "absentHost": False,
         "createdAt": wire_time(made.created_at),
-        "updatedAt": wire_time(made.created_at),
+        "updatedAt": wire_time(made.updated_at),
         "metadata": made.metadata,
         "rating": None,
         "icsUid": f"{made.uid}@Cal.com",
         "attendees": [_attendee(made)],
         "guests": made.guests,
         "bookingFieldsResponses": {"name": made.guest.name, "email": made.guest.email, **made.responses},
+    }
+    if made.moved_from:
+        described |= {"rescheduledFromUid": made.moved_from, "reschedulingReason": made.reason}
+    if made.moved_to:
+        described["rescheduledToUid"] = made.moved_to
+    return described
+
+
+def reservation(made: Reservation) -> dict[str, object]:
+    return {
+        "eventTypeId": made.event_type.id,
+        "slotStart": wire_time(made.start),
+        "slotEnd": wire_time(made.end),
+        "slotDuration": made.event_type.minutes,
+        "reservationUid": made.uid,
+        "reservationDuration": made.minutes,
+        "reservationUntil": wire_time(made.until),
     }
 
 

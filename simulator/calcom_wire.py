@@ -1,25 +1,35 @@
 """Cal.com's wire format as its stand-in accepts and answers it: queries, bodies, and both error envelopes.
 
-What slotline never sends (team and dynamic event types, recurrence, routing, instant meetings) is refused as unknown.
+What slotline never sends (team and dynamic event types, recurrence, routing, instant meetings, a choice of locations)
+is refused as unknown.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from pydantic import ValidationError
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _DAY_OR_INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
@@ -29,21 +39,39 @@ _LANGUAGES = (
 )
 
 
+Model = TypeVar("Model", bound=BaseModel)
+
+
 class CalComError(Exception):
     """An error answer. `is_raw`: without Cal.com's envelope, as its library errors come through."""
 
-    def __init__(self, status: HTTPStatus, message: str, *, code: str = "", is_raw: bool = False) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        message: str,
+        *,
+        code: str = "",
+        is_raw: bool = False,
+        problems: Sequence[Mapping[str, object]] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code or f"{status.phrase.title().replace(' ', '')}Exception"
         self.is_raw = is_raw
+        self._problems = problems
 
     def answer(self, path: str) -> web.Response:
         """Return the error as the answer to a request for `path`."""
         if self.is_raw:
             return web.json_response({"statusCode": self.status, "message": self.message}, status=self.status)
-        details = {"message": self.message, "error": self.status.phrase, "statusCode": self.status}
+        details: dict[str, object] = {
+            "message": self.message,
+            "error": self.status.phrase,
+            "statusCode": self.status,
+        }
+        if self._problems:
+            details = {"errors": self._problems}
         envelope = {
             "status": "error",
             "timestamp": wire_time(datetime.now(UTC)),
@@ -53,19 +81,58 @@ class CalComError(Exception):
         return web.json_response(envelope, status=self.status)
 
 
-def bad_request(message: str) -> CalComError:
-    return CalComError(HTTPStatus.BAD_REQUEST, message)
+def bad_request(message: str, *, is_raw: bool = False) -> CalComError:
+    return CalComError(HTTPStatus.BAD_REQUEST, message, is_raw=is_raw)
 
 
 def wrong_property(error: ValidationError) -> CalComError:
-    """Return the flat text Cal.com's pipes make of a query or body that does not fit."""
-    texts = []
+    """Return the flat text that Cal.com's pipes for slots and bookings make of what does not fit."""
+    texts = [f"{path} property is wrong,{constraint} " for path, constraint in _problems(error)]
+    return bad_request(", ".join(texts))
+
+
+def wrong_properties(error: ValidationError) -> CalComError:
+    """Return the list that Cal.com's pipe for everything else makes of what does not fit."""
+    problems = [{"property": path, "constraints": {"fits": constraint}} for path, constraint in _problems(error)]
+    return CalComError(HTTPStatus.BAD_REQUEST, "Bad Request Exception", problems=problems)
+
+
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    found = []
     for problem in error.errors(include_url=False):
         path = ".".join(str(part) for part in problem["loc"]) or "body"
         unknown = problem["type"] == "extra_forbidden"
         constraint = f"property {path} should not exist" if unknown else problem["msg"].removeprefix("Value error, ")
-        texts.append(f"{path} property is wrong,{constraint} ")
-    return bad_request(", ".join(texts))
+        found.append((path, constraint))
+    return found
+
+
+def read_query(request: web.Request, model: type[Model]) -> Model:
+    """Return the query of a request, or answer 400 saying what is wrong with it."""
+    given = {name: ",".join(request.query.getall(name)) for name in request.query}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise wrong_property(error) from error
+
+
+async def read_body(
+    request: web.Request,
+    model: type[Model],
+    *,
+    refusal: Callable[[ValidationError], CalComError] = wrong_property,
+) -> Model:
+    """Return the body of a request, or answer 400 saying what is wrong with it."""
+    if request.query:
+        raise bad_request(f"property {next(iter(request.query))} should not exist")
+    try:
+        given = json.loads(await request.read()) if request.content_type == "application/json" else None
+    except ValueError as error:
+        raise bad_request(f"Unexpected token in JSON: {error}") from error
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise refusal(error) from error
 
 
 def wire_time(moment: datetime) -> str:
@@ -141,6 +208,7 @@ class SlotsQuery(_Wire):
     end: DayOrInstant
     time_zone: Zone | None = None
     format: Literal["time", "range"] = "time"
+    booking_uid_to_reschedule: str | None = None
 
     @model_validator(mode="after")
     def _names_one_event_type(self) -> Self:
@@ -198,13 +266,6 @@ class CreateAttendee(_Body):
         return self
 
 
-class CreateLocation(_Body):
-    """Where to meet: the one kind the stand-in's event types have, a Cal.com video meeting."""
-
-    type: Literal["integration"]
-    integration: Literal["cal-video"]
-
-
 class FieldResponses(_Body):
     """Answers to the event type's booking fields beside the attendee's own."""
 
@@ -220,7 +281,6 @@ class CreateBooking(_Body):
     event_type_slug: str | None = None
     username: str | None = None
     guests: list[EmailStr] = []
-    location: CreateLocation | None = None
     booking_fields_responses: FieldResponses = FieldResponses()
     metadata: Metadata = {}
     length_in_minutes: int | None = None
@@ -230,3 +290,27 @@ class CreateBooking(_Body):
         if self.event_type_id is None and not (self.event_type_slug and self.username):
             raise ValueError("Either eventTypeId or eventTypeSlug with username must be provided.")
         return self
+
+
+class RescheduleBooking(_Body):
+    """The body of ``POST /v2/bookings/{uid}/reschedule``. The host's e-mail in `rescheduled_by` confirms the move."""
+
+    start: Instant
+    rescheduling_reason: str | None = None
+    rescheduled_by: str | None = None
+
+
+class CancelBooking(_Body):
+    """The body of ``POST /v2/bookings/{uid}/cancel``."""
+
+    cancellation_reason: str | None = None
+    cancel_subsequent_bookings: Literal[False] = False
+
+
+class ReserveSlot(_Body):
+    """The body that makes a reservation and the one that changes it; durations are in minutes."""
+
+    event_type_id: int
+    slot_start: Instant
+    slot_duration: int | None = None
+    reservation_duration: Annotated[int, Field(ge=1)] | None = None

@@ -66,6 +66,8 @@ class CallEdge:
     caller: str | None
     called: str
     problem: Callable[[str], None]
+    attestation: str | None = None
+    """A, B or C: how far the caller's carrier vouches for the number; None: it does not say."""
     call_sid: str = field(default_factory=lambda: f"CA{secrets.token_hex(16)}")
     _http: httpx.AsyncClient = field(init=False)
     _completed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -185,6 +187,7 @@ class CallEdge:
             "AccountSid": self.account.account_sid,
             "Direction": "inbound",
             "ApiVersion": "2010-04-01",
+            **({"StirVerstat": f"TN-Validation-Passed-{self.attestation}"} if self.attestation else {}),
             **parties,
             **countries,
         }

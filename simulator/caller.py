@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin
 
 import httpx
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from simulator import voices
 from simulator.audio import SPEECH_LEVEL_DBFS, TELEPHONE_RATE, Pcm, at_level, mulaw_decode, telephone_band, write_wav
 from simulator.call_edge import CallEdge, TwilioAccount
+from simulator.caller_texts import follow_codes
 from simulator.conversation import Conversation, Mouth, report
 from simulator.ears import Ears, KnownTexts, Rendered
 from simulator.script import Line, Script
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _POLL_SECS = 20
 _MOST_TEXTS = 300
-_AGENT_VOICE = "en-us"
 _MOST_INPUT = 1 << 20
 
 
@@ -41,6 +41,7 @@ class CallerVoice(BaseModel):
     """Who calls: `number` None is a caller who withholds it."""
 
     number: str | None = None
+    attestation: Literal["A", "B", "C"] | None = None
     voice: str = "en-us"
     noise_db: float | None = None
 
@@ -69,7 +70,8 @@ class Journal:
         self._texts: list[str] = []
         self._last_id = 0
         self._known = KnownTexts(self._render)
-        self._voice = _AGENT_VOICE
+        self._voice = ""
+        """The agent's, known once this is open."""
 
     @property
     def asked(self) -> int:
@@ -81,7 +83,7 @@ class Journal:
     async def open(self) -> None:
         """Learn what the agent's voice was asked before the call: a worker keeps its fixed phrases."""
         state = await self._http.get(urljoin(self._url, "/control/state"))
-        self._voice = state.raise_for_status().json().get("agent_voice") or _AGENT_VOICE
+        self._voice = state.raise_for_status().json()["agent_voice"]
         await self._read(wait=0)
         await asyncio.to_thread(self._known.learn, self._recent())
 
@@ -118,20 +120,30 @@ async def call(plan: CallPlan, commands: asyncio.StreamReader) -> None:
     speech = await asyncio.to_thread(_speech, plan)
     noise_dbfs = None if plan.caller.noise_db is None else SPEECH_LEVEL_DBFS - plan.caller.noise_db
     account = TwilioAccount(plan.twilio.account_sid, plan.twilio.auth_token, plan.twilio.url)
-    edge = CallEdge(plan.worker_url, account, plan.caller.number, plan.called, problem=_problem)
+    edge = CallEdge(
+        plan.worker_url,
+        account,
+        plan.caller.number,
+        plan.called,
+        problem=_problem,
+        attestation=plan.caller.attestation,
+    )
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         journal = Journal(http, plan.openai_url)
         await journal.open()
+        mouth = Mouth(speech, noise_dbfs=noise_dbfs, seed=plan.seed)
         conversation = Conversation(
             Script(plan.lines, plan.again),
             Ears(),
-            Mouth(speech, noise_dbfs=noise_dbfs, seed=plan.seed),
+            mouth,
             journal,
             emit=emit,
             max_secs=plan.max_secs,
         )
         async with asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(_follow(journal)), tasks.create_task(_obey(commands, conversation))]
+            if any(line.needs_code for line in plan.lines):
+                background.append(tasks.create_task(_follow_codes(http, plan, mouth, conversation)))
             end = await edge.place(conversation)
             await conversation.finish()
             for task in background:
@@ -154,6 +166,25 @@ async def _follow(journal: Journal) -> None:
         await journal.follow()
     except httpx.HTTPError as error:
         _problem(f"what the agent says can no longer be followed: {error!r}")
+
+
+async def _follow_codes(http: httpx.AsyncClient, plan: CallPlan, mouth: Mouth, conversation: Conversation) -> None:
+    """Make the lines with a code in them sayable, and the recogniser understand them, as soon as there is one."""
+
+    async def take(code: str) -> None:
+        filled = [line.with_code(code) for line in plan.lines if line.needs_code]
+        texts = [line.say for line in filled if line.say]
+        for text in texts:
+            mouth.learn(text, _on_the_phone(await asyncio.to_thread(voices.speak, text, plan.caller.voice)))
+        if texts:
+            answer = await http.post(urljoin(plan.openai_url, "/control/lines"), json={"lines": texts})
+            answer.raise_for_status()
+        conversation.code_came(code)
+
+    try:
+        await follow_codes(http, plan.twilio.url, on_code=take)
+    except httpx.HTTPError as error:
+        _problem(f"the caller's texts can no longer be followed: {error!r}")
 
 
 async def _obey(commands: asyncio.StreamReader, conversation: Conversation) -> None:
@@ -180,7 +211,7 @@ def _problem(text: str) -> None:
 
 
 def _speech(plan: CallPlan) -> dict[str, Pcm]:
-    texts = {line.say for line in plan.lines if line.say} | {plan.again}
+    texts = {line.say for line in plan.lines if line.say and not line.needs_code} | {plan.again}
     return {text: _on_the_phone(voices.speak(text, plan.caller.voice)) for text in sorted(texts)}
 
 

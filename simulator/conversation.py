@@ -40,6 +40,7 @@ class Patience:
     again: float = 2.5
     hold: float = 8.0
     silent_agent: float = 12.0
+    code: float = 15.0
     hang_up: float = 15.0
 
 
@@ -64,7 +65,7 @@ class Mouth:
     """The caller's lines as sound, and the noise of the line under them and between them."""
 
     def __init__(self, speech: Mapping[str, Pcm], *, noise_dbfs: float | None, seed: int) -> None:
-        self._speech = speech
+        self._speech = dict(speech)
         level = _QUIET_LINE_DBFS if noise_dbfs is None else noise_dbfs
         self._noise = white_noise(_NOISE_SECS * TELEPHONE_RATE, level, np.random.default_rng(seed))
         self._at = 0
@@ -86,6 +87,10 @@ class Mouth:
         self._saying = deque(np.split(padded, len(padded) // FRAME_BYTES))
         loud = [number for number, frame in enumerate(self._saying, 1) if is_loud(mulaw_encode(frame))]
         self._loud_left = loud[-1] if loud else 0
+
+    def learn(self, text: str, speech: Pcm) -> None:
+        """Know how `text` sounds from now on."""
+        self._speech[text] = speech
 
     def frame(self) -> bytes:
         """Return the next 20 ms as mu-law."""
@@ -132,6 +137,7 @@ class Conversation:
         self._line_began = self._line_ended = 0
         self._awaits_reply = False
         self._keys: deque[str] = deque()
+        self._code: str | None = None
         self._silent_until = 0
         self._ending = self._is_gone = False
         self._heard: list[str] = []
@@ -187,6 +193,10 @@ class Conversation:
     def hang_up(self) -> None:
         """End the call with the next frame, whatever is being said."""
         self._is_gone = True
+
+    def code_came(self, code: str) -> None:
+        """Take the code of a text; the lines that hold it can be said now."""
+        self._code = code
 
     def tool_started(self, tool: str) -> None:
         """Note that the agent has started a tool, and barge in if the script says so."""
@@ -258,7 +268,7 @@ class Conversation:
             self._wait_for_agent()
         elif self._script.is_exhausted:
             self._wait_for_hang_up()
-        elif self._quiet_secs >= self._patience_now() and (line := self._script.next_line(" ".join(self._heard))):
+        elif self._is_due() and (line := self._script.next_line(" ".join(self._heard))):
             self._begin(line)
 
     @property
@@ -276,6 +286,18 @@ class Conversation:
             return self._patience.hold
         return max(shortest, self._patience.again if line is None else 0.0)
 
+    def _is_due(self) -> bool:
+        """Whether it is the caller's turn by now, and what they would say is there."""
+        if self._quiet_secs < self._patience_now():
+            return False
+        line = self._script.fitting(" ".join(self._heard))
+        if line is None or not line.needs_code or self._code is not None:
+            return True
+        if self._quiet_secs >= self._patience.code:
+            self._emit("problem", text=f"no code was texted within {self._patience.code:.0f} s")
+            self._ending = True
+        return False
+
     def _wait_for_agent(self) -> None:
         if self._quiet_secs >= self._patience.silent_agent:
             self._emit("problem", text=f"the agent has said nothing for {self._quiet_secs:.0f} s")
@@ -288,7 +310,8 @@ class Conversation:
 
     # Acting
 
-    def _begin(self, line: Line) -> None:
+    def _begin(self, scripted: Line) -> None:
+        line = scripted.with_code(self._code) if self._code else scripted
         if line.silence is not None:
             self._silent_until = self._ears.frame + round(line.silence * FRAMES_PER_SEC)
             self._ending = line.ends_call
@@ -299,10 +322,10 @@ class Conversation:
         self._heard, self._turns, self._asked_before = [], 0, self._listener.asked
         if line.say is not None:
             self._mouth.say(line.say)
-            self._emit("said", text=line.say, at_ms=self.at_ms)
+            self._emit("said", text=scripted.say, at_ms=self.at_ms)
         elif line.press is not None:
             self._keys = deque(key for digit in line.press for key in (digit, *[""] * (_KEY_FRAMES - 1)))
-            self._emit("said", text=f"[presses {line.press}]", at_ms=self.at_ms)
+            self._emit("said", text=f"[presses {scripted.press}]", at_ms=self.at_ms)
         self._ending = line.ends_call
 
     def _key(self) -> str | None:

@@ -60,7 +60,6 @@ class Ears:
         self.frame = 0
         self.turn: AgentTurn | None = None
         """The agent's turn while it lasts."""
-        self.first_loud: int | None = None
         self.last_loud: int | None = None
 
     def hear(self, played: bytes) -> AgentTurn | None:
@@ -85,8 +84,6 @@ class Ears:
             self.turn = AgentTurn(began=self.frame, last_loud=self.frame, audio=bytearray(b"".join(self._lead)))
             self._lead.clear()
         self.turn.last_loud = self.last_loud = self.frame
-        if self.first_loud is None:
-            self.first_loud = self.frame
 
     def _close(self) -> AgentTurn | None:
         turn, self.turn = self.turn, None

@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-OPERATIONS: Mapping[str, frozenset[str]] = {
-    "calcom": frozenset({"slots", "create", "list", "get"}),
-    "twilio": frozenset({"messages", "calls"}),
-    "openai": frozenset({"transcribe", "chat", "speech"}),
-}
 ANY = "any"
+OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "calcom": ("slots", "create", "list", "get", "reschedule", "cancel", "reservations", ANY),
+    "twilio": ("messages", "calls", ANY),
+    "openai": ("transcribe", "chat", "speech", ANY),
+}
+"""What a fault may hit, by service."""
+MAY_BE_TAKEN = frozenset({("calcom", "create"), ("calcom", "reschedule")})
+"""The services and operations that may find their slot taken."""
 RETRY_SECS = web.RequestKey("retry_secs", float)
 """In a request that a fault hit: the fault's `seconds`, which "rate_limited" may name as the time to wait."""
 
-Kind = Literal["slow", "error_500", "rate_limited", "taken", "drop_before", "drop_after"]
+Kind = Literal["slow", "error_500", "error_500_after", "rate_limited", "taken", "drop_before", "drop_after"]
 WIRE_KINDS: frozenset[Kind] = frozenset(get_args(Kind)) - {"taken"}
-"""The kinds the middleware acts out; "taken" is the booking handler's own."""
+"""The kinds the middleware acts out; "taken" is the booking handlers' own."""
 
 Route = tuple[str, str]
 """A method and a canonical path, such as ``("GET", "/v2/bookings/{uid}")``."""
@@ -66,11 +69,11 @@ class FaultBoard:
         """Order `faults` and forget all earlier ones, fired or not."""
         ordered = list(faults)
         for fault in ordered:
-            if fault.on != ANY and fault.on not in OPERATIONS[self._service]:
-                known = ", ".join(sorted(OPERATIONS[self._service]))
-                raise ValueError(f"{self._service} has no operation {fault.on!r}: use {known} or {ANY}")
-            if fault.kind == "taken" and (self._service, fault.on) != ("calcom", "create"):
-                raise ValueError("only calcom's create can find its slot taken")
+            if fault.on not in OPERATIONS[self._service]:
+                known = ", ".join(OPERATIONS[self._service])
+                raise ValueError(f"{self._service} has no operation {fault.on!r}; there are {known}")
+            if fault.kind == "taken" and (self._service, fault.on) not in MAY_BE_TAKEN:
+                raise ValueError("only calcom's create and reschedule can find their slot taken")
         self._pending = [fault.model_copy() for fault in ordered]
         self._fired = []
 
@@ -116,6 +119,9 @@ def fault_middleware(
                 await request.read()
                 await asyncio.sleep(fault.seconds)
                 return await handler(request)
+            case "error_500_after":
+                answer = await handler(request)
+                return answer if answer.prepared else error_500(request)
             case "drop_before":
                 return _drop(request)
             case _:

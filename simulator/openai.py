@@ -91,6 +91,14 @@ class WorldOrder(BaseModel):
     voice: str = "en-us"
 
 
+class LinesOrder(BaseModel):
+    """The body of ``POST /control/lines``: what the caller may say as well."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lines: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """Something the agent's voice was asked to say."""
@@ -106,6 +114,7 @@ class OpenAIStandIn:
     def __init__(self, credentials: Credentials, faults: FaultBoard) -> None:
         self._authorization = f"Bearer {credentials.openai_api_key}"
         self._faults = faults
+        self._world = WorldOrder()
         self._matcher = KnownSpeech((), "en-us")
         self._heard: list[dict[str, Any]] = []
         self._spoken: list[Utterance] = []
@@ -118,6 +127,7 @@ class OpenAIStandIn:
             web.post(TRANSCRIPTIONS, self.transcribe),
             web.post(SPEECH, self.speech),
             web.post("/control/world", self.set_world),
+            web.post("/control/lines", self.add_lines),
             web.get("/control/state", self.state),
             web.get("/control/spoken", self.spoken),
         ]
@@ -183,15 +193,24 @@ class OpenAIStandIn:
 
         What the agent said stays in the journal: a worker plays phrases again that it fetched before.
         """
-        order = await read_order(request, WorldOrder)
+        await self._learn(await read_order(request, WorldOrder))
+        self._heard.clear()
+        return web.json_response({})
+
+    async def add_lines(self, request: web.Request) -> web.Response:
+        """Learn lines that nobody could know before the call."""
+        order = await read_order(request, LinesOrder)
+        await self._learn(WorldOrder(lines=[*self._world.lines, *order.lines], voice=self._world.voice))
+        return web.json_response({})
+
+    async def _learn(self, world: WorldOrder) -> None:
         try:
-            self._matcher = await asyncio.to_thread(KnownSpeech, order.lines, order.voice)
+            self._matcher = await asyncio.to_thread(KnownSpeech, world.lines, world.voice)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         except VoicesMissing as error:
             raise web.HTTPServiceUnavailable(text=str(error)) from error
-        self._heard.clear()
-        return web.json_response({})
+        self._world = world
 
     async def state(self, _request: web.Request) -> web.Response:
         return web.json_response(

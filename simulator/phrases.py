@@ -35,15 +35,6 @@ TOPICS = {
         (?:don't|do not) (?:really )?(?:want|need) (?:to (?:book|make|have)|an appointment|it|anything|one) | after all
         not interested | (?:don't|do not) book | rather not book
     """,
-    "existing": r"""
-        cancel(?:l?ing)?(?: \w+)? (?:my|an|our|the|existing) | cancel\w* (?:appointment|booking) | reschedul\w+
-        rebook | postpone
-        (?:change|move|shift|push|switch) (?:my|our|an existing) (?:appointment|booking|visit|slot|meeting)
-        (?:already have|i have|i've got|i made|i booked) (?:an? |my )?(?:appointment|booking)
-    """,
-    "change": r"""
-        cancel | change | move | shift | switch | swap | push | instead | actually | rather | make (?:it|that)
-    """,
     "as_well": r"""
         also | too | as well | another | in addition | on top
     """,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from simulator.policy_desk import Answer, Desk, ToolCall
+from simulator.policy_answer import Answer, ToolCall
+from simulator.policy_desk import Desk
 from simulator.policy_tools import Toolbox
 from simulator.policy_turn import answer_caller
 from simulator.policy_when import CalendarTable
@@ -13,8 +14,6 @@ from simulator.policy_words import about, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["Answer", "ToolCall", "answer"]
 
 
 def answer(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) -> Answer:
@@ -52,8 +51,7 @@ def _read_result(desk: Desk, call: ToolCall | None, text: str) -> None:
         return
     result = _object(text)
     if result is not None and result.get("type") == "async_tool":
-        is_booking = call.name.startswith("book_")
-        desk.is_booking = is_booking
+        desk.is_booking = not call.name.startswith(("find_", "end_"))
         desk.say("I'm still working on that. One moment, please.")
         return
     desk.take_result(call, result)

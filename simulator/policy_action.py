@@ -6,8 +6,9 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
-from simulator.policy_desk import MORE, Asked
+from simulator.policy_answer import MORE, Asked
 from simulator.policy_offer import Offer
+from simulator.policy_titles import best_named, says_emergency
 from simulator.policy_when import When
 
 if TYPE_CHECKING:
@@ -23,17 +24,27 @@ _PLACES = (
 
 def choose_action(desk: Desk, turn: Turn) -> bool:
     """Take what the caller names; another appointment than before is looked for at once, at the same time."""
-    if turn.action in ("", desk.action):
+    if turn.action in ("", desk.action) or desk.existing.errand:
         return False
     if not desk.action:
         desk.action = turn.action
-        return False
+        return _emergency_first(desk, turn)
     if turn.about("scope"):
         return False  # "how much is a colour?" asks for none
     desk.action = turn.action
     desk.wish = turn.when if turn.when.day else turn.when.over(_time_in_question(desk))
     desk.drop_pick()
     desk.offer = Offer()
+    desk.advance()
+    return True
+
+
+def _emergency_first(desk: Desk, turn: Turn) -> bool:
+    """Look for the soonest emergency when something else is named too: the day in the same breath is that other's."""
+    others = [tool.title for tool in desk.tools.books if not says_emergency(tool.title)]
+    if not says_emergency(turn.action) or not best_named(turn.raw, others):
+        return False
+    desk.wish = When()
     desk.advance()
     return True
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from simulator.policy_desk import MORE, Asked
+from simulator.policy_answer import Asked
+from simulator.policy_errands import named_errand
 
 if TYPE_CHECKING:
     from simulator.policy_desk import Desk
     from simulator.policy_reading import Turn
-
-CAN_ONLY_BOOK = "I'm sorry, I can't change or cancel appointments. I can only book new appointments."
 
 
 def while_booking(desk: Desk, _turn: Turn) -> bool:
@@ -20,23 +19,13 @@ def while_booking(desk: Desk, _turn: Turn) -> bool:
     return desk.is_booking
 
 
-def existing(desk: Desk, turn: Turn) -> bool:
-    changes_booked = desk.booked and desk.picked is None and desk.asked is Asked.MORE and turn.about("change")
-    if turn.action and turn.about("as_well"):
-        return False
-    if not (turn.about("existing") or changes_booked):
-        return False
-    desk.say(f"{CAN_ONLY_BOOK} {MORE}", Asked.MORE)
-    return True
-
-
 def farewell(desk: Desk, turn: Turn) -> bool:
     wants_out = turn.about("bye") and not (desk.asked is Asked.CONFIRM and turn.agreed)
     if desk.asked is Asked.GOODBYE:
         wants_out = wants_out or (turn.agreed is True and not turn.about("book") and not turn.when)
-    elif desk.asked in (Asked.MORE, Asked.OPEN, Asked.OTHER_TIME, Asked.RETRY) and not turn.when:
-        has_no_wish = not (turn.action or any(turn.about(topic) for topic in ("book", "scope", "existing")))
-        ends = turn.agreed is False or turn.about("done")
+    elif desk.asked in _MAY_END and not turn.when:
+        has_no_wish = not (turn.action or turn.about("book") or turn.about("scope") or named_errand(desk, turn))
+        ends = turn.about("done") or (turn.agreed is False and desk.asked is not Asked.LEAVE)
         is_done = desk.asked is Asked.MORE and (
             turn.about("done")
             or re.fullmatch(r"(?:ok|okay|great|perfect|all right|alright|good|fine|lovely)", turn.words)
@@ -47,6 +36,9 @@ def farewell(desk: Desk, turn: Turn) -> bool:
     if wants_out:
         desk.part()
     return wants_out
+
+
+_MAY_END = (Asked.MORE, Asked.OPEN, Asked.OTHER_TIME, Asked.RETRY, Asked.ERRAND, Asked.LEAVE)
 
 
 def _keeps_talking(turn: Turn) -> bool:

@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import date
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from simulator import policy_existing as existing
+from simulator import policy_requests as requests
+from simulator.policy_answer import EMAIL, GOODBYE, MORE, NAME, OTHER_TIME, Answer, Asked, ToolCall
+from simulator.policy_existing import Existing
 from simulator.policy_offer import MOST_SPOKEN, Offer, OfferedSlot
-from simulator.policy_tools import BookingTool, Toolbox, with_article
+from simulator.policy_requests import Leaving
+from simulator.policy_tools import (
+    CALL_BACK,
+    CANCEL_MINE,
+    CHECK_CODE,
+    CONFIRM_MINE,
+    FIND_MINE,
+    MOVE_MINE,
+    TEXT_CODE,
+    WAITLIST,
+    BookingTool,
+    Toolbox,
+    with_article,
+)
 from simulator.policy_when import CalendarTable, When, when_said
 from simulator.policy_who import email_aloud
 from simulator.policy_words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-GOODBYE = "Thank you for calling. Goodbye!"
-MORE = "Is there anything else?"
-NAME = "May I have your name, please?"
-EMAIL = "What is your e-mail address?"
-OTHER_TIME = "What other day or time would suit you?"
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool the model wants run."""
-
-    name: str
-    arguments: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model says, and what it calls; both may be empty."""
-
-    text: str = ""
-    calls: tuple[ToolCall, ...] = ()
-
-
-class Asked(StrEnum):
-    """What the agent's last question was about."""
-
-    OPEN = "open"
-    ACTION = "action"
-    OFFER = "offer"
-    OTHER_TIME = "other_time"
-    NAME = "name"
-    EMAIL = "email"
-    CONFIRM = "confirm"
-    CHANGE = "change"
-    RETRY = "retry"
-    MORE = "more"
-    GOODBYE = "goodbye"
 
 
 @dataclass(slots=True)
@@ -61,7 +40,7 @@ class Desk:
 
     calendar: CalendarTable
     tools: Toolbox
-    answer: Answer = Answer()
+    answer: Answer = field(default_factory=Answer)
     asked: Asked = Asked.OPEN
     offer: Offer = field(default_factory=Offer)
     wish: When | None = None
@@ -83,9 +62,13 @@ class Desk:
     refusals: int = 0
     puzzled: int = 0
     read_backs: int = 0
+    turned_down: int = 0
+    """How often the caller has refused all that was offered."""
     unsaid: str = ""
     """The end of a booking, until the caller has heard it."""
     heard: str = ""
+    existing: Existing = field(default_factory=Existing)
+    leaving: Leaving = field(default_factory=Leaving)
 
     @property
     def tool(self) -> BookingTool | None:
@@ -107,12 +90,22 @@ class Desk:
         self.heard = f"{self.heard} {plain(text)}".strip()
         if "still there" in plain(text):
             self.is_nudged = True
-        if self.picked and self.name:
-            needed = (plain(self.picked.say), plain(self.name))
-            self.is_read_back = self.is_read_back or all(words in self.heard for words in needed)
+        if needed := self._details():
+            self.is_read_back = self.is_read_back or all(plain(words) in self.heard for words in needed)
         words = set(plain(self.unsaid).split())
         if words and len(words & set(self.heard.split())) * 2 > len(words):
             self.unsaid = ""
+
+    def _details(self) -> tuple[str, ...]:
+        """Return the words that a read-back must name."""
+        if self.existing.errand:
+            return existing.details(self)
+        return (self.picked.say, self.name) if self.picked and self.name else ()
+
+    def start_over(self) -> None:
+        """Leave what was under way; the caller's name stays."""
+        self.drop_pick()
+        self.offer, self.wish, self.turned_down = Offer(), None, 0
 
     def pick(self, slot: OfferedSlot) -> None:
         if slot != self.picked:
@@ -129,10 +122,14 @@ class Desk:
         self.read_backs = 0
 
     def advance(self) -> None:
-        """Take the next step towards a booking."""
+        """Take the next step towards a booking, or towards what else the caller wants."""
         tool = self.tool
-        if self.wish is not None:
-            self._look()
+        if self.leaving.kind:
+            requests.go_on(self)
+        elif self.existing.errand:
+            existing.go_on(self)
+        elif self.wish is not None:
+            self.look()
         elif self.picked is None or tool is None:
             self.say(self.question(), Asked.OFFER if self.offer.spoken else Asked.OPEN)
         elif not self.name:
@@ -147,9 +144,10 @@ class Desk:
         else:
             self._book(tool, self.picked)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look for free times."""
         wish = self.wish or When()
-        if not (self.tools.find and self.tools.books):
+        if not self.tools.find:
             self.wish = None
             self.say(f"I'm sorry, I can't look up times on this call. {MORE}", Asked.MORE)
             return
@@ -193,6 +191,8 @@ class Desk:
                 return NAME
             case Asked.EMAIL:
                 return EMAIL
+            case Asked.CONFIRM if self.existing.errand:
+                return existing.read_back(self)
             case Asked.CONFIRM if self.picked and self.tool:
                 return self._read_back(self.tool, self.picked)
             case Asked.OTHER_TIME:
@@ -205,19 +205,45 @@ class Desk:
                 return MORE
             case Asked.GOODBYE:
                 return "Shall I end the call?"
+            case Asked.ERRAND:
+                return existing.errand_question(self)
+            case Asked.WHICH:
+                return existing.which_question(self)
+            case Asked.WHO:
+                return "What name is it under, and which day is it?"
+            case Asked.CODE_NUMBER:
+                return "Which number is it under?"
+            case Asked.CODE:
+                return "Could you read me the code, or type it on your phone?"
+            case Asked.WHY:
+                return existing.WHY
+            case Asked.LEAVE if self.leaving.choice:
+                return requests.QUESTION[self.leaving.choice]
+            case Asked.BEST_TIME if self.leaving.kind:
+                return requests.BEST_TIME[self.leaving.kind]
+            case Asked.REACH:
+                return requests.REACH
             case _:
                 return "Would you like to book an appointment?"
 
     def take_result(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
         """Go on from what a tool answered; None means that it gave no answer."""
-        self.heard = ""
-        if call.name == self.tools.end:
-            self.answer = Answer()
-        elif call.name == self.tools.find:
-            self._take_found(call, result)
-        elif call.name.startswith("book_"):
-            self.is_booking = False
-            self._take_booked(call, result)
+        self.heard, self.is_booking = "", False
+        match call.name:
+            case self.tools.end:
+                self.answer = Answer()
+            case self.tools.find:
+                self._take_found(call, result)
+            case _ if call.name.startswith("book_"):
+                self._take_booked(call, result)
+            case _ if call.name in (FIND_MINE, CHECK_CODE):
+                existing.take_known(self, result)
+            case _ if call.name == TEXT_CODE:
+                existing.take_code_sent(self, result)
+            case _ if call.name in (CONFIRM_MINE, MOVE_MINE, CANCEL_MINE):
+                existing.take_changed(self, call, result)
+            case _ if call.name in (WAITLIST, CALL_BACK):
+                requests.take_noted(self, result)
 
     def _take_found(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
         asked_for = self.wish or self._asked_for(call)
@@ -234,13 +260,19 @@ class Desk:
             self.asked = Asked.OPEN
             self.advance()
             return
+        if result.get("status") == "nothing_free":
+            requests.offer(self, str(result.get("say") or ""), can_wait=True)
+            return
+        if not self.tools.books and not self.existing.errand:
+            requests.offer(self, f"{_without_question(str(result.get('say')))} I can't book it myself.", can_wait=False)
+            return
         fitting = exact[:MOST_SPOKEN]
         if asked_for.limit and fitting and set(self.offer.spoken) - set(exact):
             self.offer = replace(self.offer, spoken=tuple(fitting))
             self.asked = Asked.OFFER
             self.say(self.question())
             return
-        self._speak(result, Asked.OFFER if self.offer.slots else Asked.OTHER_TIME)
+        self.speak(result, Asked.OFFER if self.offer.slots else Asked.OTHER_TIME)
 
     def _asked_for(self, call: ToolCall) -> When:
         arguments = {name: str(value or "") for name, value in call.arguments.items()}
@@ -251,12 +283,13 @@ class Desk:
             day = None
         return When(day, said.times, said.time_words, said.part or arguments.get("part_of_day", ""))
 
-    def _speak(self, result: Mapping[str, object], asked: Asked) -> None:
+    def speak(self, result: Mapping[str, object], asked: Asked) -> None:
         """Say a tool's own words, and ask on where they do not."""
         say = str(result.get("say") or "")
-        if "anything else" in say.lower() or result.get("status") in ("unavailable", "rejected"):
-            asked = Asked.MORE
-        self.asked = asked
+        if say and result.get("status") in ("unavailable", "rejected"):
+            requests.tell_trouble(self, say)
+            return
+        self.asked = Asked.MORE if "anything else" in say.lower() else asked
         if not say:
             say = "Sorry, I couldn't make that out. Which day and time would you like?"
         elif "?" not in say:
@@ -272,15 +305,17 @@ class Desk:
                 say = say or "I'm still confirming that with our calendar."
                 self._close(say, booked=str(call.arguments.get("slot")))
             case "unavailable" | "rejected":
-                self._close(say or "I'm sorry, I can't book that now.")
+                self._close("")
+                requests.tell_trouble(self, say or "I'm sorry, I can't book that now.")
+                self.unsaid = say
             case "not_confirmed":
                 self.is_confirmed = False
                 self.read_backs += 1
                 self.say(say or self.question(), Asked.CONFIRM)
-            case "taken":
+            case "taken" | "not_allowed":
                 self.drop_pick()
                 self.offer = Offer.read(result or {})
-                self._speak(result or {}, Asked.OFFER if self.offer.slots else Asked.OPEN)
+                self.speak(result or {}, Asked.OFFER if self.offer.slots else Asked.OPEN)
             case "not_offered":
                 day = date.fromisoformat(self.picked.day) if self.picked else None
                 self.drop_pick()
@@ -314,3 +349,7 @@ class Desk:
         else:
             self.drop_pick()
             self.say(f"I'm sorry, that didn't work. {OTHER_TIME}", Asked.OTHER_TIME)
+
+
+def _without_question(say: str) -> str:
+    return " ".join(sentence for sentence in re.split(r"(?<=[.?!]) ", say) if not sentence.endswith("?"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.policy_words import about, agrees, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from simulator.policy_when import When
 
@@ -19,20 +20,22 @@ _AFTER_ORDINAL = (
     r"(?: (?:one|slot|option|time|offer|choice|appointment|opening|of|is|works|would|will|please|sounds|suits|then)\b"
     r"|$)"
 )
-_PLACES: tuple[tuple[re.Pattern[str], Callable[[Sequence[OfferedSlot]], int]], ...] = (
+Moments = Sequence[tuple[str, str]]
+"""Days and times in ISO."""
+_PLACES: tuple[tuple[re.Pattern[str], Callable[[Moments], int]], ...] = (
     (re.compile(r"\b(?:number|option|choice) (?:one|1)\b"), lambda _: 0),
     (re.compile(r"\b(?:number|option|choice) (?:two|2)\b"), lambda _: 1),
     (re.compile(r"\b(?:number|option|choice) (?:three|3)\b"), lambda _: 2),
-    (re.compile(r"\b(?:last|latest|final)" + _AFTER_ORDINAL), lambda slots: _extreme(slots, max)),
-    (re.compile(r"\bthe later\b|\blater (?:one|slot|option)\b|\blatter\b"), lambda slots: _extreme(slots, max)),
+    (re.compile(r"\b(?:last|latest|final)" + _AFTER_ORDINAL), lambda moments: _extreme(moments, max)),
+    (re.compile(r"\bthe later\b|\blater (?:one|slot|option)\b|\blatter\b"), lambda moments: _extreme(moments, max)),
     (
         re.compile(r"\bthe (?:earlier|earliest|soonest|sooner)\b|\b(?:earlier|earliest|soonest) (?:one|slot|option)\b"),
-        lambda slots: _extreme(slots, min),
+        lambda moments: _extreme(moments, min),
     ),
     (re.compile(r"\b(?:first|1st)" + _AFTER_ORDINAL + r"|\bthe former\b"), lambda _: 0),
     (re.compile(r"\b(?:second|2nd)" + _AFTER_ORDINAL), lambda _: 1),
     (re.compile(r"\b(?:third|3rd)" + _AFTER_ORDINAL), lambda _: 2),
-    (re.compile(r"\bmiddle\b"), lambda slots: len(slots) // 2),
+    (re.compile(r"\bmiddle\b"), lambda moments: len(moments) // 2),
 )
 _NO_ORDINAL = re.compile(
     r"\b(?:(?:a|one|just a|half a) second|(?:first|last|second) (?:name|time i|week|thing)|second thoughts?|at first)\b"
@@ -120,13 +123,18 @@ def _counted(when: When, spoken: Sequence[OfferedSlot]) -> tuple[OfferedSlot, ..
 
 
 def _place(text: str, slots: Sequence[OfferedSlot]) -> int | None:
+    return place_named(text, [(slot.day, slot.time) for slot in slots])
+
+
+def place_named(text: str, moments: Moments) -> int | None:
+    """Return which of several the `plain` text means by its place among them, None when it names none."""
     text = _NO_ORDINAL.sub(" ", text)
-    place = next((find(slots) for pattern, find in _PLACES if pattern.search(text)), None)
-    return place if place is not None and place < len(slots) else None
+    place = next((find(moments) for pattern, find in _PLACES if pattern.search(text)), None)
+    return place if place is not None and place < len(moments) else None
 
 
-def _extreme(slots: Sequence[OfferedSlot], choose_of: Callable[..., int]) -> int:
-    return choose_of(range(len(slots)), key=lambda n: (slots[n].day, slots[n].time), default=0)
+def _extreme(moments: Moments, choose_of: Callable[..., int]) -> int:
+    return choose_of(range(len(moments)), key=lambda n: moments[n], default=0)
 
 
 def _slot(row: Mapping[str, object]) -> OfferedSlot:

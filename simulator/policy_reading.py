@@ -6,13 +6,17 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from simulator.policy_desk import Asked
+from simulator.policy_answer import Asked
 from simulator.policy_when import When, when_said
 from simulator.policy_who import answered_name, corrected_name, email_said, introduced_name, reason_said
 from simulator.policy_words import about, agrees, plain, without_greeting
 
 if TYPE_CHECKING:
     from simulator.policy_desk import Desk
+
+
+_BEFORE_DAY = re.compile(r"\b(?:and (?:it's|it is|that's)|and|on|for|at)\b", re.IGNORECASE)
+"""What stands between the name and the day of an appointment."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ def _take_name(desk: Desk, turn: Turn, text: str) -> bool:
         desk.name = corrected_name(text, known) or known
     elif desk.asked is Asked.NAME and not known:
         desk.name = answered_name(text)
+    elif desk.asked is Asked.WHO:
+        desk.name = answered_name(_BEFORE_DAY.sub(",", text)) or known
     elif said := introduced_name(text):
         desk.name = corrected_name(said, known) if known and turn.agreed is False else said
     elif desk.asked is Asked.EMAIL and known and turn.agreed is False and "name" in turn.words:

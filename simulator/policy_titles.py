@@ -16,6 +16,7 @@ _REFUSALS = (
     r"not|isn't|instead of|rather than|from|never ?mind|forget|(?:don't|didn't|do not|did not) (?:want|need|mean)"
 )
 _NOT_THIS = re.compile(rf"\b(?:(?:{_REFUSALS}){_ARTICLES}|no) [a-z']+")
+_EMERGENCY = re.compile(r"\b(?:emergenc(?:y|ies)|flood(?:s|ed|ing)?|burst|gushing|pouring)\b")
 _EMPTY = frozenset(
     (
         "a",
@@ -43,13 +44,23 @@ _FIRST_PART, _LAST_PART = 4, 3
 
 def best_named(text: str, titles: Sequence[str]) -> str:
     """Return the title that shares most words with `text`, "" when none stands out."""
-    # Before the commas go: "no emergency" is none, and "no, an emergency" is one.
-    said = plain(_NOT_THIS.sub(" ", text.lower().replace("\u2019", "'"))).split()
+    said = _meant(text).split()
     said += [one + other for one, other in itertools.pairwise(said)]
     ranks = {title: _rank(said, plain(title).split()) for title in titles}
     best = max(ranks.values(), default=(0, 0.0))
     named = [title for title, rank in ranks.items() if rank == best and rank[0]]
     return named[0] if len(named) == 1 else ""
+
+
+def says_emergency(text: str) -> bool:
+    """Claim that `text` tells of an emergency."""
+    return _EMERGENCY.search(_meant(text)) is not None
+
+
+def _meant(text: str) -> str:
+    """Return the plain words of `text` without what it is not about."""
+    # Before the commas go: "no emergency" is none, and "no, an emergency" is one.
+    return plain(_NOT_THIS.sub(" ", text.lower().replace("\u2019", "'")))
 
 
 def _rank(said: Sequence[str], title: Sequence[str]) -> tuple[int, float]:

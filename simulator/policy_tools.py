@@ -6,10 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.policy_titles import best_named
+from simulator.policy_titles import best_named, says_emergency
+from simulator.policy_words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+FIND_MINE, CONFIRM_MINE, MOVE_MINE, CANCEL_MINE = (
+    "find_appointments",
+    "confirm_appointment",
+    "move_appointment",
+    "cancel_appointment",
+)
+TEXT_CODE, CHECK_CODE = "text_code", "check_code"
+WAITLIST, CALL_BACK = "join_waitlist", "request_callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +41,24 @@ class Toolbox:
     find_parameters: frozenset[str]
     books: tuple[BookingTool, ...]
     end: str
+    names: frozenset[str]
 
     @classmethod
     def read(cls, tools: Sequence[dict[str, Any]]) -> Toolbox:
         functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
-        finders = [each for each in functions if str(each.get("name", "")).startswith("find_")]
         names = [str(each.get("name", "")) for each in functions]
+        finders = [each for each in functions if str(each.get("name", "")).startswith("find_slot")]
         return cls(
             find=finders[0]["name"] if finders else "",
             find_parameters=frozenset(_properties(finders[0])) if finders else frozenset(),
             books=tuple(_booking_tool(each) for each in functions if str(each.get("name", "")).startswith("book_")),
             end=next((name for name in names if name.startswith("end_")), ""),
+            names=frozenset(names),
         )
+
+    def has(self, *names: str) -> bool:
+        """Claim that the model may call all of them."""
+        return self.names.issuperset(names)
 
     def book_for(self, action: str) -> BookingTool | None:
         """Return the tool of `action`; with "" the only one there is."""
@@ -50,9 +66,23 @@ class Toolbox:
         return fitting[0] if len(fitting) == 1 or (fitting and action) else None
 
     def action_named(self, text: str) -> str:
-        """Return the action whose title `text` names, "" when none stands out or there is no choice."""
-        title = best_named(text, [tool.title for tool in self.books]) if len(self.books) > 1 else ""
+        """Return the action whose title `text` names, "" when none stands out or there is no choice.
+
+        An emergency comes before all else that is named.
+        """
+        titles = [tool.title for tool in self.books] if len(self.books) > 1 else []
+        urgent = [title for title in titles if says_emergency(title)]
+        title = urgent[0] if urgent and says_emergency(text) else best_named(text, titles)
+        return self.action_titled(title)
+
+    def action_titled(self, title: str) -> str:
+        """Return the action of that title, "" when there is none."""
         return next((tool.action for tool in self.books if tool.title == title), "")
+
+    @property
+    def nouns(self) -> frozenset[str]:
+        """What appointments are called by their titles: "consultation", "haircut"."""
+        return frozenset(plain(tool.title).split()[-1] for tool in self.books if plain(tool.title))
 
     @property
     def choices(self) -> str:

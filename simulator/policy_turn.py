@@ -8,11 +8,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from simulator import policy_asides as asides
+from simulator import policy_errands as errands
+from simulator import policy_existing as existing
+from simulator import policy_requests as requests
 from simulator.policy_action import choose_action, which_action
-from simulator.policy_desk import MORE, NAME, OTHER_TIME, Asked
-from simulator.policy_offer import Offer, choose
+from simulator.policy_answer import MORE, NAME, OTHER_TIME, Asked
+from simulator.policy_offer import choose
 from simulator.policy_reading import read_turn
-from simulator.policy_when import When, nearest_day_of_month
+from simulator.policy_tools import WAITLIST
+from simulator.policy_when import Moment, When, earlier_than, later_than, nearest_day_of_month, seen_from
 from simulator.policy_words import plain
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from simulator.policy_desk import Desk
     from simulator.policy_reading import Turn
 
+NOTHING_FITS = "I'm sorry that nothing suits you."
 _SHORT = 8
 """Words; a yes in more of them is about something else."""
 
@@ -48,6 +53,9 @@ def _drop(desk: Desk, turn: Turn) -> bool:
     is_refusal = turn.about("not_at_all") and turn.agreed is False and desk.asked is not Asked.EMAIL
     if not (turn.about("drop") or is_refusal) or turn.when:
         return False
+    if desk.existing.errand:
+        existing.keep(desk)
+        return True
     desk.drop_pick()
     desk.say(f"All right, nothing is booked. {OTHER_TIME}", Asked.OTHER_TIME)
     return True
@@ -55,7 +63,7 @@ def _drop(desk: Desk, turn: Turn) -> bool:
 
 def _pick(desk: Desk, turn: Turn) -> bool:
     """Take one of the offered slots."""
-    if not desk.offer.slots or desk.asked is Asked.MORE or _asks_for_more(desk, turn):
+    if not desk.offer.slots or desk.asked is Asked.MORE or _asks_for_more(turn):
         return False
     if desk.asked is Asked.OTHER_TIME and turn.when and not turn.when.times:
         return False  # what was offered has just been turned down
@@ -76,7 +84,7 @@ def _pick(desk: Desk, turn: Turn) -> bool:
     return False
 
 
-def _asks_for_more(desk: Desk, turn: Turn) -> bool:
+def _asks_for_more(turn: Turn) -> bool:
     """Tell "do you have anything else on Thursday" from "Thursday, please"."""
     if turn.about("others"):
         return True
@@ -111,11 +119,9 @@ def _look(desk: Desk, turn: Turn) -> bool:
         when = when.over(desk.wish)
     elif when.day is None:
         when = replace(when, day=_day_in_question(desk))
-    elif turn.about("same_time") and desk.picked:
-        when = replace(when, times=(desk.picked.time,), time_words=desk.picked.clock_words)
     desk.is_confirmed = False
     if desk.asked is Asked.MORE:
-        _start_over(desk)
+        desk.start_over()
     desk.wish = when
     desk.advance()
     return True
@@ -135,11 +141,19 @@ def _day_in_question(desk: Desk) -> date | None:
     return date.fromisoformat(day) if day else None
 
 
-def _start_over(desk: Desk) -> None:
-    """Begin another booking in the same call; the caller's name stays."""
-    desk.drop_pick()
-    desk.offer = Offer()
-    desk.wish = None
+def _same_time(desk: Desk, turn: Turn) -> bool:
+    """Look at the same time on another day than the one that is spoken of."""
+    if not turn.about("same_time"):
+        return False
+    slot = desk.picked or (desk.offer.spoken[0] if len(desk.offer.spoken) == 1 else None)
+    target = desk.existing.target
+    moment = Moment(slot.day, slot.time, slot.clock_words) if slot else target.moment if target else None
+    wish = seen_from(moment, turn.words, turn.when, desk.calendar) if moment else None
+    if wish is None:
+        return False
+    desk.wish = wish
+    desk.advance()
+    return True
 
 
 def _shift(desk: Desk, turn: Turn) -> bool:
@@ -153,13 +167,11 @@ def _shift(desk: Desk, turn: Turn) -> bool:
         desk.drop_pick()
         desk.say(OTHER_TIME, Asked.OTHER_TIME)
         return True
-    slots = desk.offer.spoken
-    last, first = max((s.day, s.time) for s in slots), min((s.day, s.time) for s in slots)
+    moments = sorted((slot.day, slot.time) for slot in desk.offer.spoken)
     if is_later:
-        day = date.fromisoformat(last[0])
-        desk.wish = When(day, part="afternoon") if last[1] < "12:00" else When(desk.calendar.next_open(day))
+        desk.wish = later_than(Moment(*moments[-1], ""), desk.calendar)
     else:
-        desk.wish = When(date.fromisoformat(first[0]), part="morning")
+        desk.wish = earlier_than(Moment(*moments[0], ""))
     desk.advance()
     return True
 
@@ -229,7 +241,11 @@ def _accept(desk: Desk, turn: Turn) -> bool:
 def _accept_offer(desk: Desk, turn: Turn) -> bool:
     if turn.agreed is False or turn.about("none") or turn.when.has_refused:
         desk.drop_pick()
-        desk.say(f"All right. {OTHER_TIME}", Asked.OTHER_TIME)
+        desk.turned_down += 1
+        if desk.turned_down > 1 and desk.tools.has(WAITLIST):
+            requests.offer(desk, NOTHING_FITS, can_wait=True)
+        else:
+            desk.say(f"All right. {OTHER_TIME}", Asked.OTHER_TIME)
     elif (turn.agreed or turn.about("that")) and len(desk.offer.spoken) == 1:
         desk.pick(desk.offer.spoken[0])
         desk.advance()
@@ -237,6 +253,16 @@ def _accept_offer(desk: Desk, turn: Turn) -> bool:
         desk.say(desk.question())
     else:
         return False
+    return True
+
+
+def _no_other_time(desk: Desk, turn: Turn) -> bool:
+    """Offer the waitlist to a caller whom no other time suits."""
+    if desk.asked is not Asked.OTHER_TIME or not desk.tools.has(WAITLIST) or turn.when or turn.about("done"):
+        return False
+    if turn.about("bye") or not (turn.agreed is False or turn.about("none")):
+        return False
+    requests.offer(desk, NOTHING_FITS, can_wait=True)
     return True
 
 
@@ -254,7 +280,7 @@ def _withhold(desk: Desk, turn: Turn) -> bool:
     if desk.refusals == 1:
         desk.say(f"I'm sorry, I need {what} to book the appointment. {desk.question()}")
     else:
-        _start_over(desk)
+        desk.start_over()
         desk.say(f"I'm sorry, without {what} I can't book it. {MORE}", Asked.MORE)
     return True
 
@@ -288,13 +314,13 @@ def _want(desk: Desk, turn: Turn) -> bool:
 
 def _start_looking(desk: Desk) -> bool:
     if desk.asked is Asked.MORE:
-        _start_over(desk)
+        desk.start_over()
     desk.wish = desk.wish or When()
     desk.advance()
     return True
 
 
-def _unfinished(desk: Desk, turn: Turn) -> bool:
+def _unfinished(desk: Desk, _turn: Turn) -> bool:
     """Go on with a search that a barge-in cancelled."""
     if desk.wish is None or desk.asked is Asked.ACTION:
         return False
@@ -304,13 +330,18 @@ def _unfinished(desk: Desk, turn: Turn) -> bool:
 
 _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     asides.while_booking,
-    asides.existing,
+    requests.answer_request,
+    errands.answer_errand,
+    errands.want,
+    _no_other_time,
     asides.farewell,
+    requests.want_request,
     asides.hear_again,
     choose_action,
     which_action,
     asides.hold,
     _pick,
+    _same_time,
     _shift,
     _look,
     _drop,

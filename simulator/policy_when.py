@@ -53,6 +53,7 @@ _NOT_A_TIME_AFTER = re.compile(
     r"^(?:people|persons?|of|hours?|minutes?|mins?|weeks?|days?|months?|years?|times?|more|moment|second|sec|minute|other"
     r"|appointments?|slots?|questions?|things?|kids|children|or two)\b"
 )
+_LIMITS = {"after": "after", "from": "after", "past": "after", "before": "before", "until": "before", "till": "before"}
 _NAMED = (
     rf"(?:{_DAY}|today|tomorrow|mornings?|afternoons?|evenings?|{_HOUR}(?: {_MINUTE})?(?: oclock)?(?: {_PART})?|noon)"
 )
@@ -70,6 +71,12 @@ _REFUSED = (
 _CORRECTION = re.compile(
     r"\b(?:no|nope|actually|i mean|i meant|i said|rather|make (?:it|that)|sorry|wait|scratch that)\b"
 )
+_SAME_TIME = re.compile(r"\bsame (?:time|hour)\b")
+_WEEK_ON = re.compile(r"\b(?:(?:a|one) week (?:later|after|on)|the week after|the following week|next week)\b")
+_DAY_ON = re.compile(r"\b(?:the (?:next day|day after|following day)|a day later)\b(?! tomorrow)")
+_LATER = re.compile(r"\blater\b|\bafter that\b")
+_EARLIER = re.compile(r"\b(?:earlier|sooner)\b|\bbefore that\b")
+_SOONEST = re.compile(r"\b(?:earliest|soonest|as soon as possible|asap|first (?:one )?(?:available|free))\b")
 _ROW = re.compile(r"^\W*\w{3} (\d{4}-\d\d-\d\d)( \(today\))? \| (open|closed)", re.MULTILINE)
 
 
@@ -156,6 +163,56 @@ class When:
         return begins <= time < ends
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A day and a time that have been spoken of, in ISO, and how the time was said."""
+
+    day: str
+    time: str
+    clock_words: str
+
+    @property
+    def date(self) -> date:
+        return date.fromisoformat(self.day)
+
+
+def seen_from(moment: Moment, text: str, said: When | None, calendar: CalendarTable) -> When | None:
+    """Return what the `plain` text wishes for as seen from `moment`, such as "the same time next week"; None: nothing.
+
+    Args:
+        said: The day and time that the text names by itself.
+    """
+    if _SAME_TIME.search(text):
+        day = _day_on(moment, text, calendar) or (said.day if said else None)
+        return When(day, (moment.time,), moment.clock_words) if day else None
+    if said:
+        return None
+    if day := _day_on(moment, text, calendar):
+        return When(day)
+    if _LATER.search(text):
+        return later_than(moment, calendar)
+    if _EARLIER.search(text):
+        return earlier_than(moment)
+    return When() if _SOONEST.search(text) else None
+
+
+def _day_on(moment: Moment, text: str, calendar: CalendarTable) -> date | None:
+    if _WEEK_ON.search(text) and not re.search(rf"\b{_DAY}\b", text):
+        return moment.date + timedelta(days=7)
+    return calendar.next_open(moment.date) if _DAY_ON.search(text) else None
+
+
+def later_than(moment: Moment, calendar: CalendarTable) -> When:
+    """Return the wish for something later: that afternoon after a morning, else the next open day."""
+    is_morning = moment.time < "12:00"
+    return When(moment.date, part="afternoon") if is_morning else When(calendar.next_open(moment.date))
+
+
+def earlier_than(moment: Moment) -> When:
+    """Return the wish for something earlier: that morning before an afternoon, else the soonest there is."""
+    return When() if moment.time < "12:00" else When(moment.date, part="morning")
+
+
 def when_said(text: str, calendar: CalendarTable) -> When:
     """Read the `plain` text. The last correction wins; what was turned down ("not Thursday") does not count."""
     has_refused = False
@@ -175,29 +232,13 @@ def _read(text: str, calendar: CalendarTable) -> When:
     part = {"tonight": "evening", "lunch": "lunchtime"}.get(named[0], named[0]) if named else ""
     number = _day_of_month(day_of_month[1]) if day_of_month else 0
     for match in _TIME.finditer(rest):
-        is_bare = not (
-            match["fixed"]
-            or match["share"]
-            or match["half"]
-            or match["colon"]
-            or match["minute"]
-            or match["clock"]
-            or match["part"]
-        )
-        if is_bare and (_is_counted(match, rest)):
+        is_bare = not any(match.group("fixed", "share", "half", "colon", "minute", "clock", "part"))
+        if is_bare and _is_counted(match, rest):
             continue
         times, words = _readings(match, part), match["words"].replace("oclock", "o'clock")
         if part not in ("", "lunchtime") and not match["part"] and not match["fixed"]:
             words += f" in the {part}"
-        limit = {
-            "after": "after",
-            "from": "after",
-            "past": "after",
-            "before": "before",
-            "until": "before",
-            "till": "before",
-        }
-        bound = limit.get(match["lead"] or "", "")
+        bound = _LIMITS.get(match["lead"], "")
         is_bare = is_bare and not part and match["lead"] in (None, "for", "about")
         return When(day, times, words, part, bound, is_bare, number)
     return When(day, part=part, day_of_month=number)
@@ -304,7 +345,7 @@ _DAY_FORMS = (
     (re.compile(rf"\b(?:on )?(?:(?P<which>next|this|coming) )?(?P<day>{_DAY})s?(?P<week> week)?\b"), _weekday),
     (
         re.compile(
-            r"\b(?:(?:the )?day after tomorrow|tomorrow|today|tonight(?=)|next week|(?:the|this) weekend"
+            r"\b(?:(?:the )?day after tomorrow|tomorrow|today|tonight|next week|(?:the|this) weekend"
             rf"|in (?P<count>a|{_HOUR}) (?:days?|weeks?)|this (?:morning|afternoon|evening))\b"
         ),
         _relative,

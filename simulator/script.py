@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SMS_CODE = "{sms_code}"
+"""Stands in a line for the code that was texted last."""
+
 _MOST_AGAINS = 2
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,16 @@ class Line:
     @property
     def ends_call(self) -> bool:
         return self.hang_up or self.then == "hang_up"
+
+    @property
+    def needs_code(self) -> bool:
+        return SMS_CODE in (self.say or self.press or "")
+
+    def with_code(self, code: str) -> Line:
+        """Return the line with `code` in it: pressed as it is, said digit by digit."""
+        if self.say is not None:
+            return replace(self, say=self.say.replace(SMS_CODE, " ".join(_DIGITS[int(digit)] for digit in code)))
+        return replace(self, press=self.press.replace(SMS_CODE, code)) if self.press else self
 
     def fits(self, heard: str) -> bool:
         return self.when is None or re.search(self.when, heard, re.IGNORECASE) is not None

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from simulator import twilio_wire as wire
 from simulator.faults import RETRY_SECS, fault_middleware, fault_routes
 from simulator.twilio_calls import Call, CallEndOrder, CallOrder
-from simulator.twilio_messages import API, Message, MessageQueue
+from simulator.twilio_messages import Message, MessageQueue
 from simulator.twilio_numbers import AccountOrder, NumberOrder, find, set_up_for
 from simulator.world import read_order
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Model = TypeVar("Model", bound=BaseModel)
 
-_ACCOUNT = f"/{API}/Accounts/{{account}}"
+_ACCOUNT = f"/{wire.API}/Accounts/{{account}}"
 MESSAGES, MESSAGE = f"{_ACCOUNT}/Messages.json", f"{_ACCOUNT}/Messages/{{sid}}.json"
 CALL = f"{_ACCOUNT}/Calls/{{sid}}.json"
 NUMBERS = f"{_ACCOUNT}/IncomingPhoneNumbers.json"
@@ -82,7 +82,7 @@ class TwilioStandIn:
             web.get(CALL, self.get_call),
             web.get(NUMBERS, self.list_numbers),
             # The sid ends at a dot: {account} would match any path below it.
-            web.get(f"/{API}/Accounts/{{account:[^/.]+}}.json", self.get_account),
+            web.get(f"/{wire.API}/Accounts/{{account:[^/.]+}}.json", self.get_account),
             web.post("/control/world", self.set_world),
             web.get("/control/state", self.state),
             web.post("/control/calls", self.register_call),

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from simulator.twilio_wire import CALL_NOT_IN_PROGRESS, TwilioError, rfc2822
+from simulator.twilio_wire import API, CALL_NOT_IN_PROGRESS, TwilioError, rfc2822
 
 if TYPE_CHECKING:
     from simulator.twilio_wire import UpdateCall
 
-API = "2010-04-01"
 _MOST_WAIT_SECS = 60.0
 
 

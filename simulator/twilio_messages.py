@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from simulator.signing import SIGNATURE_HEADER, sign
-from simulator.twilio_wire import rfc2822
+from simulator.twilio_wire import API, rfc2822
 
 if TYPE_CHECKING:
     from simulator.twilio_wire import ListMessages
 
-API = "2010-04-01"
 DELIVERY = ("sent", "delivered")
 _STEP_SECS = 0.05
 _CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=15)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from simulator.twilio_messages import API
-from simulator.twilio_wire import Method, is_e164, rfc2822
+from simulator.twilio_wire import API, Method, is_e164, rfc2822
 from simulator.world import BUSINESS_NUMBER
 
 if TYPE_CHECKING:

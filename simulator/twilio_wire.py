@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+API = "2010-04-01"
+"""The version of the REST API, which is part of every path."""
+
 INVALID_PARAMETER = 20001
 NOT_AUTHENTICATED = 20003
 NOT_FOUND = 20404

@@ -35,19 +35,25 @@ log = structlog.get_logger(__name__)
 
 MAX_FRAME_BYTES: Final = 64 * 1024
 """Twilio's messages are some 300 bytes long. The server should refuse larger ones than this before reading them."""
+FULL_ATTESTATION: Final = "A"
+"""STIR/SHAKEN's word for it: the carrier knows the caller, and that the number is theirs to use."""
 _TWILIO_KEYS: Final = frozenset("0123456789*#ABCD")
 _POLICY_VIOLATION: Final = 1008
 
 
 @dataclass(frozen=True, slots=True)
 class CallStart:
-    """Who calls whom on a stream that was checked. `caller` is "" when withheld; `parameters` are the TwiML's."""
+    """Who calls whom on a stream that was checked. `caller` is "" when withheld; `parameters` are the TwiML's.
+
+    `is_attested` claims that the carrier vouches for the caller's right to the number.
+    """
 
     call_sid: str
     stream_sid: str
     account_sid: str
     caller: str
     called: str
+    is_attested: bool
     parameters: Mapping[str, str]
 
 
@@ -82,7 +88,7 @@ async def accept(websocket: WebSocket, *, checks: StreamChecks) -> CallStart:
     Raises:
         ForbiddenRequest: the upgrade was not signed; it was answered with 403.
         MalformedStream: no proper `start` came in time; closed with 1008.
-        BadToken: the stream does not belong to a call that we answered; closed with 1008.
+        BadToken: the stream does not belong to a call that we answered, or says something else; closed with 1008.
     """
     if not checks.signatures.upgrade_is_signed(MEDIA_PATH, websocket.headers.get("x-twilio-signature")):
         await _refuse(websocket)  # before accept(), this denies the upgrade with 403
@@ -91,7 +97,8 @@ async def accept(websocket: WebSocket, *, checks: StreamChecks) -> CallStart:
     try:
         async with asyncio.timeout(checks.start_timeout.total_seconds()):
             start = await _receive_start(websocket)
-            await _check_start(start, checks)
+            parameters = {name: value for name, value in start.parameters.items() if name != "token"}
+            await _check_start(start, parameters, checks)
     except TimeoutError as error:
         await _refuse(websocket)
         raise MalformedStream("the stream did not start in time") from error
@@ -100,13 +107,13 @@ async def accept(websocket: WebSocket, *, checks: StreamChecks) -> CallStart:
     except TelephonyError:
         await _refuse(websocket)
         raise
-    parameters = {name: value for name, value in start.parameters.items() if name != "token"}
     return CallStart(
         call_sid=start.call_sid,
         stream_sid=start.stream_sid,
         account_sid=start.account_sid,
         caller=parameters.get("caller", ""),
         called=parameters.get("called", ""),
+        is_attested=parameters.get("attestation") == FULL_ATTESTATION,
         parameters=parameters,
     )
 
@@ -146,10 +153,10 @@ def _event_of(text: str) -> object:
         raise MalformedStream(str(error)) from None
 
 
-async def _check_start(start: _Start, checks: StreamChecks) -> None:
+async def _check_start(start: _Start, parameters: Mapping[str, str], checks: StreamChecks) -> None:
     if start.account_sid != checks.account_sid:
         raise BadToken("the stream belongs to another account")
-    claim = checks.tokens.check(start.parameters.get("token", ""), start.call_sid)
+    claim = checks.tokens.check(start.parameters.get("token", ""), start.call_sid, parameters)
     if not await checks.use_token(claim.token_id, claim.expires):
         raise BadToken("the token was used before")
 

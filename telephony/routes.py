@@ -38,6 +38,9 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 """How Twilio spells ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a telephone's keys."""
 
+_FULLY_ATTESTED: Final = "TN-Validation-Passed-A"
+"""What the carrier signed was in order, and its claim is the highest one."""
+
 _OPT_OUT_WORDS: Final = {
     "STOP": frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CANCEL"}),
     "START": frozenset({"START", "UNSTOP", "YES"}),
@@ -47,11 +50,15 @@ _OPT_OUT_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call that rings. `caller` is in E.164, "" when withheld; `parameters` are all that Twilio posted."""
+    """A call that rings. `caller` is in E.164, "" when withheld; `parameters` are all that Twilio posted.
+
+    `is_attested` claims that the carrier vouches for the caller's right to the number.
+    """
 
     call_sid: str
     caller: str
     called: str
+    is_attested: bool
     parameters: Mapping[str, str]
 
 
@@ -235,7 +242,13 @@ def _opt_out_type(body: str) -> str | None:
 def _incoming_call(form: Form) -> IncomingCall:
     caller = form.get("From", "")
     is_known = bool(_E164.fullmatch(caller)) and caller not in _WITHHELD
-    return IncomingCall(_call_sid(form), caller if is_known else "", form.get("To", ""), form)
+    return IncomingCall(
+        _call_sid(form),
+        caller if is_known else "",
+        form.get("To", ""),
+        is_attested=is_known and form.get("StirVerstat") == _FULLY_ATTESTED,
+        parameters=form,
+    )
 
 
 def _call_sid(form: Form) -> str:

@@ -1,9 +1,10 @@
-"""The tokens that tie a media stream to the call whose TwiML named it."""
+"""The tokens that tie a media stream, and what its parameters say, to the call whose TwiML named it."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from telephony.errors import BadToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _LIFETIME: Final = timedelta(seconds=120)
 _SHORTEST_SECRET_BYTES: Final = 16
@@ -35,21 +36,22 @@ class StreamTokens:
         self._secret = secret
         self._clock = clock
 
-    def mint(self, call_sid: str) -> str:
-        """Return a token for `call_sid`, good for two minutes."""
+    def mint(self, call_sid: str, parameters: Mapping[str, str]) -> str:
+        """Return a token for a stream of `call_sid` with these other parameters, good for two minutes."""
         expires = int((self._clock() + _LIFETIME).timestamp())
         claim = f"{secrets.token_urlsafe(12)}.{expires}"
-        return f"{claim}.{self._sign(claim, call_sid)}"
+        return f"{claim}.{self._sign(claim, call_sid, parameters)}"
 
-    def check(self, token: str, call_sid: str) -> TokenClaim:
+    def check(self, token: str, call_sid: str, parameters: Mapping[str, str]) -> TokenClaim:
         """Return what `token` claims.
 
         Raises:
-            BadToken: it was not minted by us for `call_sid`, or it is too old.
+            BadToken: it was not minted by us for `call_sid` with these parameters, or it is too old.
         """
         claim, _, signature = token.rpartition(".")
+        expected = self._sign(claim, call_sid, parameters)
         # Bytes, because compare_digest refuses text that is not ASCII.
-        if not hmac.compare_digest(self._sign(claim, call_sid).encode(), signature.encode("utf-8", "replace")):
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             raise BadToken("the token was not minted for this call")
         token_id, _, expires_at = claim.rpartition(".")
         expires = datetime.fromtimestamp(int(expires_at), UTC)
@@ -57,6 +59,8 @@ class StreamTokens:
             raise BadToken("the token has expired")
         return TokenClaim(token_id, expires)
 
-    def _sign(self, claim: str, call_sid: str) -> str:
-        message = f"{claim}.{call_sid}".encode("utf-8", "replace")
+    def _sign(self, claim: str, call_sid: str, parameters: Mapping[str, str]) -> str:
+        # Nothing is said by a parameter without a value, so it makes no difference whether one arrives.
+        said = sorted((name, value) for name, value in parameters.items() if value)
+        message = json.dumps([claim, call_sid, said]).encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from agent.stand_ins import (
     StandIns,
     database_url,
-    rehearsal_business,
     running_stand_ins,
     slotline,
     stop,
@@ -21,6 +20,8 @@ from agent.stand_ins import (
     worker_environment,
 )
 from appointments.store.store import Store
+from prompts.loader import REHEARSAL_BUSINESS
+from tests.shaky_proxy import pass_on, taking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -36,49 +37,26 @@ class Front:
 
     def __init__(self, backends: Sequence[int]) -> None:
         self._backends = backends
-        self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.asked_bytes = 0
         """How much the clients have sent."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Front]:
-        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with taking(self._take) as self.port:
             yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            for port in self._backends:
-                try:
-                    behind = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    continue
-                await asyncio.gather(self._pass(reader, behind[1], counts=True), self._pass(behind[0], writer))
-                break
-        finally:
-            writer.close()
+        for port in self._backends:
+            try:
+                behind = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                continue
+            await asyncio.gather(pass_on(reader, behind[1], self._count), pass_on(behind[0], writer))
+            break
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counts: bool = False) -> None:
-        try:
-            while some := await reader.read(1 << 16):
-                self.asked_bytes += len(some) if counts else 0
-                writer.write(some)
-                await writer.drain()
-        except ConnectionError:
-            pass  # to the other side it is the end as well
-        finally:
-            writer.close()
+    def _count(self, some: bytes) -> None:
+        self.asked_bytes += len(some)
 
 
 @dataclass(slots=True)
@@ -176,7 +154,7 @@ async def open_house(folder: Path, *, lines: Sequence[str] = (), is_counted: boo
 
 def business_with_fallback(folder: Path) -> Path:
     """Write a business file whose calls go on at `FALLBACK_NUMBER`."""
-    text = rehearsal_business().read_text()
+    text = REHEARSAL_BUSINESS.read_text()
     # Before the first table: a key after it would be the table's.
     head, tables, rest = text.partition("[hours]")
     file = folder / "business.toml"

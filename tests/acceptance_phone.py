@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import secrets
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -15,10 +16,11 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from agent.stand_ins import kept_environment, stop
 from simulator.signing import SIGNATURE_HEADER, sign
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from websockets.asyncio.client import ClientConnection
@@ -163,3 +165,53 @@ def verbs_of(twiml: str) -> list[tuple[str, Any]]:
     """Return each verb with its text, a dialled number for `Dial`."""
     root = ElementTree.fromstring(twiml)  # noqa: S314 -- the worker's own TwiML, from loopback
     return [(verb.tag, verb.findtext("Number") or verb.text) for verb in root]
+
+
+@dataclass(slots=True)
+class CallerProcess:
+    """A caller who really speaks and listens, and what they report."""
+
+    process: asyncio.subprocess.Process
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    async def ended(self, *, within_secs: float = 30) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(within_secs):
+            async for line in self.process.stdout:
+                self.events.append(json.loads(line))
+                if self.events[-1]["event"] == "ended":
+                    return self.events[-1]
+        raise AssertionError(f"the call did not end: {self.events}")
+
+
+@contextlib.asynccontextmanager
+async def calling(
+    house: House, url: str, caller: str, lines: Sequence[Mapping[str, str]]
+) -> AsyncIterator[CallerProcess]:
+    """Phone the worker at `url` and say `lines`."""
+    keys = house.stand_ins.credentials
+    plan = {
+        "worker_url": url,
+        "called": CALLED,
+        "twilio": {
+            "url": house.stand_ins.twilio,
+            "account_sid": keys["twilio_account_sid"],
+            "auth_token": keys["twilio_auth_token"],
+        },
+        "openai_url": house.stand_ins.openai,
+        "caller": {"number": caller, "voice": "en-us+f3"},
+        "lines": lines,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulator.caller"),
+        env=kept_environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(plan).encode() + b"\n")
+    try:
+        yield CallerProcess(process)
+    finally:
+        process.stdin.close()
+        await stop(process, ends_by_itself=True)

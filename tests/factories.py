@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from appointments.booking import BookingRequest
 from appointments.errors import CalendarUnavailable, SlotlineError, SlotTaken
 from appointments.model import (
     Action,
@@ -18,19 +19,22 @@ from appointments.model import (
     Booking,
     BookingStatus,
     BookingUid,
+    Business,
     CallSid,
     EventType,
     EventTypeId,
+    OpeningHours,
     PhoneNumber,
     Slot,
 )
-from appointments.service import BookingRequest
 from appointments.settling import SettleTimes
-from appointments.store.records import BookingTexts
+from appointments.store.records import NO_TEXTS, Block, BookingTexts
 from calendars.memory import MemoryCalendar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from appointments.store.store import Store
 
 NOW = datetime(2026, 12, 1, 14, tzinfo=UTC)
 CALLER = PhoneNumber("+14155550123")
@@ -39,6 +43,13 @@ ZONE = ZoneInfo("America/New_York")
 EVENT_TYPE = EventType(EventTypeId("101"), "30-Minute Consultation", timedelta(minutes=30))
 ACTION = Action("Book 30-Minute Consultation", EVENT_TYPE.id, EVENT_TYPE.title, ZONE)
 ATTENDEE = Attendee("Maya Chen", ZONE.key, CALLER)
+STUDIO = Business(
+    "Ada's Studio",
+    BUSINESS,
+    ZONE,
+    hours=tuple(OpeningHours(weekday, time(9), time(17)) for weekday in range(5)),
+    actions=(ACTION,),
+)
 TEXTS = BookingTexts(
     to=CALLER,
     business="Ada's Studio",
@@ -78,6 +89,15 @@ def an_appointment(number: int = 1, **changes: Any) -> Appointment:
     return replace(appointment, **changes)
 
 
+async def claim(store: Store, appointment: Appointment, *, texts: BookingTexts = NO_TEXTS) -> Appointment:
+    """Claim the slot of `appointment` and nothing around it."""
+    return await store.claim(appointment, a_block(appointment), texts=texts)
+
+
+def a_block(appointment: Appointment) -> Block:
+    return Block(appointment.event_type_id, appointment.slot.start, appointment.slot.end)
+
+
 def a_booking(slot: Slot | None = None, *, key: str = "CA1:101:0") -> Booking:
     """Return the receipt of an accepted booking."""
     return Booking(
@@ -87,7 +107,7 @@ def a_booking(slot: Slot | None = None, *, key: str = "CA1:101:0") -> Booking:
 
 def a_request(number: int = 1, **changes: Any) -> BookingRequest:
     """Return what a caller agreed to; different numbers are different calls."""
-    request = BookingRequest(CallSid(f"CA{number}"), ACTION, EVENT_TYPE, a_slot(), ATTENDEE, texts=TEXTS)
+    request = BookingRequest(CallSid(f"CA{number}"), STUDIO, ACTION, EVENT_TYPE, a_slot(), ATTENDEE, texts=TEXTS)
     return replace(request, **changes)
 
 
@@ -100,17 +120,27 @@ class ShakyCalendar(MemoryCalendar):
     A step of `on_book` is ``drop_before``, ``drop_after`` (the answer is lost before or after the work), ``hang``,
     ``late`` (booked some time after the answer was lost), ``steal`` (somebody else books first), ``wait``
     (until `let_go`), ``ok`` or an error to raise; of `on_find`, ``ok``, ``hang``, ``lag`` (not listed yet) or an error.
+    `on_change` and `on_get` are the same for moves and cancellations, and for looking at one booking.
     """
 
     refuses_overlap = True
 
     def __init__(
-        self, free: Iterable[Slot] | None = None, *, on_book: Iterable[Step] = (), on_find: Iterable[Step] = ()
+        self,
+        free: Iterable[Slot] | None = None,
+        *,
+        on_book: Iterable[Step] = (),
+        on_find: Iterable[Step] = (),
+        on_change: Iterable[Step] = (),
+        on_get: Iterable[Step] = (),
     ) -> None:
         super().__init__(EVENT_TYPE, [a_slot()] if free is None else free)
         self._on_book = list(on_book)
         self._on_find = list(on_find)
+        self._on_change = list(on_change)
+        self._on_get = list(on_get)
         self.creates = 0
+        self.changes = 0
         self.look_ups = 0
         self.fetches = 0
         self.asked = asyncio.Event()
@@ -138,15 +168,37 @@ class ShakyCalendar(MemoryCalendar):
         return booking
 
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
+        if await self._is_listed(self._on_find):
+            return await super().find(event_type_id, slot, idempotency_key=idempotency_key)
+        return None
+
+    async def get(self, booking_uid: BookingUid) -> Booking | None:
+        return await super().get(booking_uid) if await self._is_listed(self._on_get) else None
+
+    async def reschedule(self, booking_uid: BookingUid, slot: Slot, *, reason: str) -> Booking:
+        return await self._change(lambda: super(ShakyCalendar, self).reschedule(booking_uid, slot, reason=reason))
+
+    async def cancel(self, booking_uid: BookingUid, *, reason: str) -> Booking:
+        return await self._change(lambda: super(ShakyCalendar, self).cancel(booking_uid, reason=reason))
+
+    async def _change(self, work: Callable[..., Awaitable[Booking]]) -> Booking:
+        self.changes += 1
+        self.asked.set()
+        step = self._on_change.pop(0) if self._on_change else "ok"
+        await self._before(step, work)
+        booking = await work()
+        if step == "drop_after":
+            raise CalendarUnavailable("the answer was lost", is_unclear=True)
+        return booking
+
+    async def _is_listed(self, steps: list[Step]) -> bool:
         self.look_ups += 1
-        step = self._on_find.pop(0) if self._on_find else "ok"
+        step = steps.pop(0) if steps else "ok"
         if isinstance(step, SlotlineError):
             raise step
         if step == "hang":
             await asyncio.Event().wait()
-        if step == "lag":
-            return None
-        return await super().find(event_type_id, slot, idempotency_key=idempotency_key)
+        return step != "lag"
 
     async def _before(self, step: Step, work: Callable[..., Any]) -> None:
         if isinstance(step, SlotlineError):

@@ -13,7 +13,7 @@ from aiohttp import web
 from appointments.model import BookingUid
 from calendars.calcom import CalComCalendar
 from simulator.world import run_app
-from tests.calendar_conformance import EVENT_TYPE, KEY, TWO, find, free
+from tests.calendar_conformance import EVENT_TYPE, KEY, NEXT_DAY, NOW, REASON, TWO, book, find, free, hold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -30,11 +30,21 @@ READS: dict[str, Operation] = {
 }
 """How each operation of the stand-in that only reads is reached."""
 
+WRITES: dict[str, Operation] = {
+    "create": lambda calendar: book(calendar, TWO),
+    "reschedule": lambda calendar: calendar.reschedule(BookingUid("bk_1"), NEXT_DAY, reason=REASON),
+    "cancel": lambda calendar: calendar.cancel(BookingUid("bk_1"), reason=REASON),
+    "reservations": lambda calendar: hold(calendar, TWO),
+}
+"""How each operation of the stand-in that writes is reached."""
+
 
 @contextlib.asynccontextmanager
 async def connected(url: str, api_key: str = API_KEY, *, timeout_secs: float = 8.0) -> AsyncIterator[CalComCalendar]:
     """Connect a calendar for the length of a test."""
-    made = CalComCalendar.connect(url, api_key=api_key, timeout_secs=timeout_secs, pauses_secs=(0.01, 0.01))
+    made = CalComCalendar.connect(
+        url, api_key=api_key, timeout_secs=timeout_secs, pauses_secs=(0.01, 0.01), clock=lambda: NOW
+    )
     async with contextlib.aclosing(made):
         yield made
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from appointments.model import Business, CallSid
-from tests.factories import ACTION, BUSINESS, CALLER, NOW, ZONE
+from appointments.model import CallSid
+from tests.factories import CALLER, NOW, STUDIO
 from tools.session import BookingSession, Utterance
 
 if TYPE_CHECKING:
+    from appointments.identity import Identity
     from appointments.service import BookingService
 
-CLINIC = Business("Harbor Street Clinic", BUSINESS, ZONE, hours=(), actions=(ACTION,))
+CLINIC = replace(STUDIO, name="Harbor Street Clinic")
+
+
+TEMPLATES = {
+    "unconfirmed": "We are still confirming {date} at {time}.",
+    "failed": "{date} at {time} could not be booked.",
+    "moved": "Now on {date} at {time}.",
+    "cancelled": "{date} at {time} is cancelled.",
+    "change_unconfirmed": "We are still changing {date} at {time}.",
+    "change_failed": "{date} at {time} stands as it was.",
+}
 
 
 def a_session(service: BookingService | None = None, **changes: Any) -> BookingSession:
@@ -23,8 +35,8 @@ def a_session(service: BookingService | None = None, **changes: Any) -> BookingS
         "service": cast("BookingService", service),
         "clock": lambda: NOW,
         "can_text": True,
-        "sms_unconfirmed": "We are still confirming {date} at {time}.",
-        "sms_failed": "{date} at {time} could not be booked.",
+        "templates": TEMPLATES,
+        "identity": cast("Identity", None),
     }
     return BookingSession(**(facts | changes))
 

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
 Change = Callable[[str], str]
 """What becomes of the head of a request; an answer of the proxy's own begins with ``HTTP/``."""
@@ -60,33 +60,56 @@ class ShakyProxy:
     url: str = ""
     backend: int = 0
     change: Change = passes
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[ShakyProxy]:
-        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
+        async with taking(self._take) as port:
+            self.url = f"http://127.0.0.1:{port}"
             yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = self.change((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        if head.startswith("HTTP/"):
+            await _send(writer, head.encode("latin-1"))
+            return
+        behind = await asyncio.open_connection("127.0.0.1", self.backend)
+        await _send(behind[1], head.encode("latin-1"))
+        await asyncio.gather(pass_on(reader, behind[1]), pass_on(behind[0], writer))
+
+
+@contextlib.asynccontextmanager
+async def taking(
+    take: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Let `take` have the connections to a port of loopback, which is yielded; those that are left end with it."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def begun(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            head = self.change((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
-            if head.startswith("HTTP/"):
-                await _send(writer, head.encode("latin-1"))
-                return
-            behind = await asyncio.open_connection("127.0.0.1", self.backend)
-            await _send(behind[1], head.encode("latin-1"))
-            await asyncio.gather(_pass(reader, behind[1]), _pass(behind[0], writer))
+            await take(reader, writer)
+
+    server = await asyncio.start_server(begun, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, see: Callable[[bytes], None] = lambda _some: None
+) -> None:
+    """Pass on what is read until one side ends, which to the other is the end as well."""
+    with contextlib.suppress(ConnectionError), contextlib.closing(writer):
+        while some := await reader.read(1 << 16):
+            see(some)
+            await _send(writer, some)
 
 
 def _without(head: str, *names: str) -> str:
@@ -96,10 +119,3 @@ def _without(head: str, *names: str) -> str:
 async def _send(writer: asyncio.StreamWriter, some: bytes) -> None:
     writer.write(some)
     await writer.drain()
-
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while some := await reader.read(1 << 16):
-            await _send(writer, some)
-    writer.close()

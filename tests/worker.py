@@ -44,11 +44,17 @@ class ScriptedModel:
 
     answers: list[Answer] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
+    """What its voice was asked to say."""
 
     def app(self) -> web.Application:
         app = web.Application()
-        app.add_routes([web.post("/v1/chat/completions", self._chat)])
+        app.add_routes([web.post("/v1/chat/completions", self._chat), web.post("/v1/audio/speech", self._speak)])
         return app
+
+    async def _speak(self, request: web.Request) -> web.Response:
+        self.spoken.append((await request.json())["input"])
+        return web.Response(body=bytes(4800), content_type="audio/pcm")
 
     async def _chat(self, request: web.Request) -> web.Response:
         self.requests.append(await request.json())

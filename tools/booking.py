@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 from pydantic import Field, create_model
 
+from appointments.booking import BookingRequest
 from appointments.contact import attendee_email, clean_email
 from appointments.errors import SlotTaken
-from appointments.model import AppointmentStatus, Attendee
+from appointments.model import AppointmentStatus, Attendee, Scope
 from appointments.offer import Offer, OfferReason, describe, free_range, make_offer
-from appointments.service import BookingRequest
 from appointments.store.records import NO_TEXTS, BookingTexts
 from appointments.wishes import resolve_wish
 from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
+from tools.session import Agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from appointments.model import Action, Appointment, EventType, Slot
     from appointments.offer import OfferedSlot
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 FIND_SECS = 6.0
+ONLY_CHECK = (
+    "You can only check what is free: you cannot book. Say so, and offer to have the caller called back "
+    "(request_callback). Only an existing appointment may be moved to one of these slots, with a tool for it."
+)
 BOOK_SECS = 12.0
 
 
@@ -93,7 +98,13 @@ async def _find(session: BookingSession, action: Action, wanted: FindSlots) -> R
         now=now,
     )
     start, end = free_range(action, business, wish, now)
-    free = await session.service.free_slots(action, start=start, end=end)
+    if session.held and session.held[0] != action:
+        await session.service.holds.give_up(session.call_sid, action.event_type_id)
+        session.held = None
+    held = session.held[1] if session.held else None
+    free = await session.service.free_slots(
+        action, business, start=start, end=end, except_of=[session.call_sid], held=held
+    )
     return _offered(session, action, make_offer(free, wish, action=action, business=business, now=now))
 
 
@@ -101,6 +112,8 @@ def _offered(session: BookingSession, action: Action, offer: Offer) -> Reply:
     """Put the offer in the ledger and into words."""
     offered = session.offer(action, offer.slots)
     say, hint = describe(offer, action=action, business=session.business, now=session.clock())
+    if Scope.CREATE not in session.business.scopes:
+        hint = ONLY_CHECK
     return Reply(Status(offer.reason.value), say=say, hint=hint, slots=[_wire(slot, action) for slot in offered])
 
 
@@ -140,21 +153,13 @@ def tool_name(action: Action) -> str:
     return re.sub(r"[^a-z0-9]+", "_", action.name.casefold()).strip("_")[:64]
 
 
-def tool_names(actions: Iterable[Action]) -> tuple[str, ...]:
-    """Return the names of all that the model may call when `actions` can be booked."""
-    return ("find_slots", "end_call", *map(tool_name, actions))
-
-
 async def _book(
     session: BookingSession, action: Action, event_type: EventType, wanted: BookAppointment, heard: Sequence[Utterance]
 ) -> Reply:
     offered = session.offered(action, wanted.slot)
     booked_for = session.booked_for.get(offered.slot)
     if booked_for is None:
-        read_back = f"That's {_a(event_type.title)} on {offered.say}, for {wanted.name}. Is that right?"
-        session.require_confirmed(
-            offered, read_back, title=event_type.title, name=wanted.name, heard=heard, zone=action.zone
-        )
+        session.require_confirmed(agreement_to_book(session, action, offered, event_type.title, wanted.name), heard)
     elif booked_for.casefold() != wanted.name.casefold():
         return Reply(Status.INVALID, hint="This slot is booked for another name already. Nothing was changed.")
     asked_email = getattr(wanted, "email", None)
@@ -166,6 +171,7 @@ async def _book(
     )
     request = BookingRequest(
         call_sid=session.call_sid,
+        business=session.business,
         action=action,
         event_type=event_type,
         slot=offered.slot,
@@ -176,9 +182,17 @@ async def _book(
     try:
         appointment = await session.service.book(request)
     except SlotTaken as taken:
-        return _taken(session, action, offered.slot, taken)
+        return taken_reply(session, action, offered.slot, taken)
     session.booked_for[offered.slot] = wanted.name
     return _booked(appointment, when=offered.say, texts=bool(request.texts.to))
+
+
+def agreement_to_book(
+    session: BookingSession, action: Action, offered: OfferedSlot, title: str, name: str
+) -> Agreement:
+    """Return what the caller must have agreed to; where several things can be booked, the title too."""
+    read_back = f"That's {a(title)} on {offered.say}, for {name}. Is that right?"
+    return Agreement(read_back, offered.slot, action.zone, (name, title) if len(session.actions) > 1 else (name,))
 
 
 def _texts(session: BookingSession, action: Action) -> BookingTexts:
@@ -188,12 +202,13 @@ def _texts(session: BookingSession, action: Action) -> BookingTexts:
         to=session.caller,
         business=session.business.name,
         confirmed=action.sms_template,
-        unconfirmed=session.sms_unconfirmed,
-        failed=session.sms_failed,
+        unconfirmed=session.templates["unconfirmed"],
+        failed=session.templates["failed"],
     )
 
 
-def _taken(session: BookingSession, action: Action, slot: Slot, taken: SlotTaken) -> Reply:
+def taken_reply(session: BookingSession, action: Action, slot: Slot, taken: SlotTaken) -> Reply:
+    """Tell that a slot is gone, and offer what is near it."""
     session.ledger(action).withdraw(slot)
     if not taken.alternatives:
         return Reply(
@@ -213,6 +228,13 @@ def _booked(appointment: Appointment, *, when: str, texts: bool) -> Reply:
             return Reply(
                 Status.BOOKED, say=f"You're booked for {when}.{promise}", hint="Ask if there is anything else."
             )
+        case AppointmentStatus.REQUESTED:
+            promise = " You'll get a text." if texts else ""
+            return Reply(
+                Status.REQUESTED,
+                say=f"I've asked for {when}. It is not booked until it has been accepted.{promise}",
+                hint="The calendar has the request. Do not say that it is booked, and do not book it again.",
+            )
         case AppointmentStatus.PENDING:
             promise = " You'll get a text as soon as it is settled." if texts else " Please call us to check on it."
             return Reply(
@@ -229,5 +251,6 @@ def _booked(appointment: Appointment, *, when: str, texts: bool) -> Reply:
             )
 
 
-def _a(title: str) -> str:
+def a(title: str) -> str:
+    """Return "a consultation", "an emergency visit"."""
     return f"{'an' if title[:1].casefold() in 'aeiou' else 'a'} {title}"

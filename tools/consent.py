@@ -26,19 +26,23 @@ NOT_A_NO = re.compile(
 """Said by people who agree."""
 
 
-def agrees(answer: str, start: datetime) -> bool:
-    """Claim that `answer` says yes to an appointment at `start`, which is in the zone the caller heard it in."""
+def agrees(answer: str, start: datetime, *, to: frozenset[str] = frozenset()) -> bool:
+    """Claim that `answer` says yes to an appointment at `start`, which is in the zone the caller heard it in.
+
+    Args:
+        to: Words that say what is agreed to, and so refuse nothing: "Yes, cancel it."
+    """
     words = _words(answer)
-    if refuses(answer) or not YES.search(words):
+    if refuses(answer, but_for=to) or not YES.search(words):
         return False
     if answer.rstrip().endswith("?") and not YES.match(words):
         return False
     return _names_no_other_time(answer, start)
 
 
-def refuses(answer: str) -> bool:
-    """Claim that `answer` says no, or wants something changed."""
-    return NO.search(NOT_A_NO.sub("", _words(answer))) is not None
+def refuses(answer: str, *, but_for: frozenset[str] = frozenset()) -> bool:
+    """Claim that `answer` says no, or wants something changed; the words `but_for` say neither."""
+    return any(found[0] not in but_for for found in NO.finditer(NOT_A_NO.sub("", _words(answer))))
 
 
 def _words(text: str) -> str:

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from appointments.errors import (
     CalendarUnavailable,
     CallerCanFix,
+    NotChangeable,
     NotConfirmed,
+    NotVerified,
+    RuleViolation,
     SlotNotOffered,
     SlotTaken,
     WishNotUnderstood,
 )
+from appointments.model import Proof, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,13 +34,24 @@ class Status(StrEnum):
     NOTHING_FREE = "nothing_free"
     DAY_FULL = "day_full"
     CLOSED = "closed"
+    TOO_SOON = "too_soon"
     TOO_FAR = "too_far"
     PAST = "past"
     TAKEN = "taken"
     BOOKED = "booked"
+    FOUND = "found"
+    CONFIRMED = "confirmed"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    CODE_SENT = "code_sent"
+    NOT_VERIFIED = "not_verified"
+    NOT_CHANGEABLE = "not_changeable"
+    NOTED = "noted"
+    REQUESTED = "requested"
     PENDING = "pending"
     UNCONFIRMED = "unconfirmed"
     NOT_OFFERED = "not_offered"
+    NOT_ALLOWED = "not_allowed"
     NOT_CONFIRMED = "not_confirmed"
     UNAVAILABLE = "unavailable"
     REJECTED = "rejected"
@@ -53,15 +68,18 @@ class Reply:
     hint: str = ""
     slots: Sequence[Mapping[str, str]] = ()
     """The slots that may be booked now, each with `key`, `say`, `date` and `time`."""
+    appointments: Sequence[Mapping[str, str]] = ()
+    """The caller's own, each with `key`, `say`, `title`, `date`, `time` and `status`."""
     answers: bool = True
 
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON object the model reads; empty parts are left out."""
         parts = {"status": self.status.value, "say": self.say, "hint": self.hint, "slots": list(self.slots)}
+        parts["appointments"] = list(self.appointments)
         return {name: part for name, part in parts.items() if part}
 
 
-CALENDAR_DOWN = "I'm sorry, I can't reach our calendar right now. Please call again in a little while."
+CALENDAR_DOWN = "I'm sorry, I can't reach our calendar right now. Shall I have somebody call you back?"
 TRY_LATER = "I'm sorry, something went wrong on our side. Please call again in a little while."
 
 
@@ -72,20 +90,68 @@ def reply_to_error(error: SlotlineError) -> Reply:
             return Reply(
                 Status.NOT_CONFIRMED,
                 say=error.read_back,
-                hint="Nothing is booked. Say this and wait for the caller's yes, then call this tool again.",
+                hint="Nothing was done. Say this and wait for the caller's yes, then call this tool again.",
             )
         case SlotNotOffered():
             return Reply(
                 Status.NOT_OFFERED, hint=f"{error}. Nothing is booked. Use find_slots and offer what it returns."
             )
+        case RuleViolation():
+            return _not_allowed(error.rule)
         case SlotTaken():
             return Reply(Status.TAKEN, say="I'm sorry, that time has just been taken.", hint="Nothing is booked.")
+        case NotVerified():
+            return _not_verified(error.ways)
+        case NotChangeable():
+            return Reply(
+                Status.NOT_CHANGEABLE,
+                say="I'm sorry, that appointment can't be changed right now.",
+                hint=f"Nothing was changed: {error}. Say how it stands; offer to have the caller called back.",
+            )
         case WishNotUnderstood() | CallerCanFix():
             return Reply(Status.INVALID, hint=str(error))
         case CalendarUnavailable():
-            return Reply(Status.UNAVAILABLE, say=CALENDAR_DOWN, hint="Nothing was found or booked. Do not name times.")
+            return Reply(
+                Status.UNAVAILABLE,
+                say=CALENDAR_DOWN,
+                hint="Nothing was found or done. Do not name times. For a call back use request_callback.",
+            )
         case _:
             return Reply(Status.REJECTED, say=TRY_LATER, hint="Nothing is booked. A person has been told to look.")
+
+
+def _not_verified(ways: Sequence[Proof]) -> Reply:
+    """Ask for what the caller can still show. The words are the same when there is no appointment at all."""
+    if Proof.CODE in ways:
+        say = "Could you read me the code once more, or type it on your phone?"
+        hint = "Call check_code with what the caller says or types."
+    elif Proof.NAME_AND_DAY in ways:
+        say = "What name is it under, and which day is it?"
+        hint = "Call find_appointments with both. If the caller does not know them, offer to text a code (text_code)."
+    elif Proof.NEW_CODE in ways:
+        say = "Which number is it under? I can text a code to it."
+        hint = "Call text_code with that number."
+    else:
+        say = "Shall I have somebody call you back?"
+        hint = "Nothing more can be shown in this call. Offer request_callback."
+    hint += " Say nothing about whether there is an appointment."
+    return Reply(Status.NOT_VERIFIED, say=f"I can't find it with what I have so far. {say}", hint=hint)
+
+
+def _not_allowed(rule: Rule) -> Reply:
+    """Tell that a slot, offered as it was, breaks a rule now."""
+    if rule is Rule.CALLER_FULL:
+        return Reply(
+            Status.NOT_ALLOWED,
+            say="I'm sorry, you already have as many appointments with us as we can give one caller.",
+            hint="Nothing is booked, and nothing more can be for this caller. Do not try again.",
+        )
+    fact = {
+        Rule.DAY_FULL: "I'm sorry, that day has just filled up. Shall I look for another one?",
+        Rule.TOO_SOON: "I'm sorry, it is too late for that time now. Shall I look for another one?",
+    }
+    say = fact.get(rule, "I'm sorry, that time cannot be booked any more. Shall I look for another one?")
+    return Reply(Status.NOT_ALLOWED, say=say, hint="Nothing is booked. Use find_slots and offer what it returns.")
 
 
 def reply_without_result(*, changes_something: bool) -> Reply:

@@ -7,17 +7,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from appointments.errors import NotConfirmed
-from appointments.offer import OfferLedger, spoken_zone
+from appointments.errors import NotConfirmed, NotVerified
+from appointments.offer import OFFER_STANDS, OfferLedger, spoken_zone
 from appointments.spoken import mentions
 from tools.consent import agrees, refuses
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from appointments.model import Action, Business, CallSid, PhoneNumber, Slot
+    from appointments.identity import Identity
+    from appointments.model import Action, Appointment, Business, CallSid, PhoneNumber, Slot
     from appointments.offer import OfferedSlot
     from appointments.ports import Clock
     from appointments.service import BookingService
@@ -31,6 +32,22 @@ class Utterance:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a caller must have agreed to before it is done."""
+
+    read_back: str
+    """How to say it."""
+    slot: Slot
+    zone: ZoneInfo
+    parts: tuple[str, ...]
+    """What the read-back must name beside the time: the name, the title."""
+    leaves: Slot | None = None
+    """The time that a move leaves, which may be named too."""
+    words: frozenset[str] = frozenset()
+    """Words of the read-back that refuse nothing in the caller's answer."""
+
+
 @dataclass(slots=True)
 class BookingSession:
     """One call's state. Lives as long as the call; what must outlive it is in the store."""
@@ -42,13 +59,19 @@ class BookingSession:
     clock: Clock
     can_text: bool
     """Whether a text to the caller's number would be accepted, as far as is known."""
-    sms_unconfirmed: str
-    """The template of the text for a booking that nobody could confirm."""
-    sms_failed: str
-    """The template of the text for a booking that failed after the caller was told to wait."""
+    templates: Mapping[str, str]
+    """The shipped templates of the texts, by their names."""
+    identity: Identity
+    """Whose appointments the caller may hear about and change."""
     booked_for: dict[Slot, str] = field(default_factory=dict)
     """The name under which each slot was booked in this call, or may have been."""
     _ledgers: dict[str, OfferLedger] = field(default_factory=dict)
+    held: tuple[Action, Slot] | None = None
+    """What is being held for the caller."""
+    note: str = ""
+    """What the model is told about the caller at the start."""
+    found: dict[str, Appointment] = field(default_factory=dict)
+    """The caller's appointments as they were told in this call, by their keys."""
     goodbye: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the agent has decided to end the call."""
 
@@ -65,46 +88,82 @@ class BookingSession:
     def offer(self, action: Action, slots: Sequence[Slot]) -> Sequence[OfferedSlot]:
         """Put `slots` in the ledger as bookable by `action` and return them with their keys."""
         offered: list[OfferedSlot] = []
+        now = self.clock()
         for slot in slots:
             zone_words = spoken_zone(action, self.business, slot.start)
-            offered += self.ledger(action).add([slot], action.zone, spoken_zone=zone_words)
+            offered += self.ledger(action).add([slot], action.zone, now=now, spoken_zone=zone_words)
         return offered
 
     def offered(self, action: Action, key: str) -> OfferedSlot:
-        """Return what was offered under `key`; raises `SlotNotOffered` for a key of another action or none."""
-        return self.ledger(action).slot(key)
-
-    def require_confirmed(
-        self,
-        offered: OfferedSlot,
-        read_back: str,
-        *,
-        title: str,
-        name: str,
-        zone: ZoneInfo,
-        heard: Sequence[Utterance],
-    ) -> None:
-        """Check that the caller heard the slot and the name read back, and agreed.
-
-        What counts is the last thing the agent said about any slot: it must name this one's time, no other, and the
-        name; where several things can be booked, the title too.
+        """Return what can be booked under `key`, or was booked under it in this call.
 
         Raises:
-            NotConfirmed: carries `read_back`, what must be said first.
+            SlotNotOffered: it is a key of another action, or none, or of an offer that is too old.
+            RuleViolation: the slot has begun, or the business would not offer it any more.
         """
-        start = offered.slot.start.astimezone(zone)
-        every = {other.slot for ledger in self._ledgers.values() for other in ledger} | {offered.slot}
-        needed = (name, title) if len(self.actions) > 1 else (name,)
+        offered = self.ledger(action).slot(key)
+        if offered.slot in self.booked_for:
+            return offered
+        return self.ledger(action).bookable(key, self.business, now=self.clock())
+
+    def bookable(self) -> Iterator[tuple[Action, OfferedSlot]]:
+        """Yield what can be booked now: it was offered, still stands, and this call has not booked it."""
+        now = self.clock()
+        for action in self.actions:
+            for offered in self._ledgers.get(action.name, ()):
+                if offered.slot not in self.booked_for and now - offered.offered_at <= OFFER_STANDS:
+                    yield action, offered
+
+    def know(self, appointments: Sequence[Appointment]) -> Sequence[str]:
+        """Give `appointments` keys and return them; one that was told before keeps its key."""
+        keys = {known.appointment_id: key for key, known in self.found.items()}
+        for appointment in appointments:
+            key = keys.setdefault(appointment.appointment_id, f"m{len(keys) + 1}")
+            self.found[key] = appointment
+        return [keys[appointment.appointment_id] for appointment in appointments]
+
+    async def known_appointment(self, key: str) -> Appointment:
+        """Return what was told under `key`, as it stands now.
+
+        Raises:
+            NotVerified: nothing was, or the caller has not shown that it is theirs.
+        """
+        told = self.found.get(key.strip().lower())
+        if told is None or not self.identity.may_change(told):
+            raise NotVerified(self.identity.ways)
+        return await self.service.appointment(told.appointment_id) or told
+
+    def action_of(self, appointment: Appointment) -> Action | None:
+        """Return what books appointments of this kind, None when the business does not any more."""
+        return next((each for each in self.actions if each.event_type_id == appointment.event_type_id), None)
+
+    def require_confirmed(self, wanted: Agreement, heard: Sequence[Utterance]) -> None:
+        """Check that the caller heard what is to be done read back, and agreed.
+
+        What counts is the last thing the agent said about any slot: it must name this one's time, no other (but for
+        the time a move leaves), and every part.
+
+        Raises:
+            NotConfirmed: carries what must be said first.
+        """
+        start = wanted.slot.start.astimezone(wanted.zone)
         for position in reversed(range(len(heard))):
             turn = heard[position]
             # Two things may begin at the same time and be of different length.
-            named = {slot.start for slot in every if turn.is_agent and mentions(turn.text, slot, zone)}
+            spoken_of = self._known(wanted) if turn.is_agent else ()
+            named = {slot.start for slot in spoken_of if mentions(turn.text, slot, wanted.zone)}
             if named:
-                is_read_back = named == {offered.slot.start} and all(_names(turn.text, part) for part in needed)
-                if is_read_back and _agreed(heard[position + 1 :], start):
+                left = {wanted.leaves.start} if wanted.leaves else set()
+                is_read_back = named - left == {wanted.slot.start} and all(_names(turn.text, p) for p in wanted.parts)
+                if is_read_back and _agreed(heard[position + 1 :], start, to=wanted.words):
                     return
                 break
-        raise NotConfirmed(read_back)
+        raise NotConfirmed(wanted.read_back)
+
+    def _known(self, wanted: Agreement) -> set[Slot]:
+        """Return every slot that was spoken of in this call."""
+        offered = {each.slot for ledger in self._ledgers.values() for each in ledger}
+        return offered | {found.slot for found in self.found.values()} | {wanted.slot}
 
 
 def _names(text: str, name: str) -> bool:
@@ -116,6 +175,7 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"[\w']+", text.casefold()))
 
 
-def _agreed(since: Sequence[Utterance], start: datetime) -> bool:
+def _agreed(since: Sequence[Utterance], start: datetime, *, to: frozenset[str]) -> bool:
     answers = [turn.text for turn in since if not turn.is_agent]
-    return any(agrees(answer, start) for answer in answers) and not any(refuses(answer) for answer in answers)
+    agreed = any(agrees(answer, start, to=to) for answer in answers)
+    return agreed and not any(refuses(answer, but_for=to) for answer in answers)

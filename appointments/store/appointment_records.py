@@ -5,112 +5,141 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, func, insert, or_, select, update
 
-from appointments.errors import SlotTaken
+from appointments.errors import RuleViolation, SlotTaken
 from appointments.model import (
     LIVE,
     Appointment,
     AppointmentId,
     AppointmentStatus,
     Attendee,
+    BookingStatus,
     BookingUid,
     CallSid,
     EventTypeId,
     PhoneNumber,
+    Rule,
     Slot,
 )
-from appointments.store.database import Database
+from appointments.states import TRANSITIONS, may_become
+from appointments.store.claim_records import ClaimRecords, claim_values, holds_in
+from appointments.store.history_records import HistoryRecords, add_entry
 from appointments.store.outbox_records import add_texts
-from appointments.store.records import NO_TEXTS, BookingTexts
-from appointments.store.tables import appointments
+from appointments.store.records import NO_TEXTS, Block, BookingTexts, Limits
+from appointments.store.tables import appointments, slot_claims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Insert, Row, Update
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from appointments.model import Booking
     from appointments.store.records import OutgoingText
 
 
-class AppointmentRecords(Database):
+_BEFORE_COMPLETED = [status for status, after in TRANSITIONS.items() if AppointmentStatus.COMPLETED in after]
+
+
+class AppointmentRecords(ClaimRecords, HistoryRecords):
     """Claims slots and records what the calendar said; every change is one transaction."""
 
-    async def claim(self, appointment: Appointment, *, texts: BookingTexts = NO_TEXTS) -> Appointment:
-        """Keep the slot for `appointment`, as pending; return the row that has its key already, untouched, if any.
+    async def claim(
+        self,
+        appointment: Appointment,
+        block: Block,
+        *,
+        limits: Limits | None = None,
+        texts: BookingTexts = NO_TEXTS,
+    ) -> Appointment:
+        """Keep `block` for `appointment`, as pending; return the row that has its key already, untouched, if any.
 
-        A claim that is refused is kept as failed: the caller may have to be told of it later.
+        What the call holds there is taken over. A claim that is refused is kept as failed: the caller may have to be
+        told of it later.
 
         Raises:
-            SlotTaken: another live appointment of the event type overlaps.
+            SlotTaken: another appointment or another call's hold overlaps.
+            RuleViolation: the day, or the caller, has as many appointments as `limits` allow.
         """
         same_key = appointments.c.idempotency_key == appointment.idempotency_key
         values = self._claim_values(appointment, texts)
         async with self._write() as connection:
+            await self._lock(connection, block.resource)
             known = (await connection.execute(select(appointments).where(same_key))).first()
             if known is not None:
-                return _appointment(known)
-            is_free = await _try(connection, insert(appointments).values(values))
-            if not is_free:
-                refused = {"status": AppointmentStatus.FAILED, "reason": "taken"}
-                await connection.execute(insert(appointments).values(values | refused))
-        if not is_free:
-            raise SlotTaken(appointment.slot)
+                return to_appointment(known)
+            refusal = await self._refusal(connection, appointment, block, limits)
+            refused = {"status": AppointmentStatus.FAILED, "reason": _why(refusal)} if refusal else {}
+            await connection.execute(insert(appointments).values(values | refused))
+        if refusal:
+            raise refusal
         return replace(appointment, status=AppointmentStatus.PENDING)
 
-    async def claim_again(self, appointment: Appointment, *, texts: BookingTexts = NO_TEXTS) -> Appointment:
+    async def claim_again(
+        self,
+        appointment: Appointment,
+        block: Block,
+        *,
+        limits: Limits | None = None,
+        texts: BookingTexts = NO_TEXTS,
+    ) -> Appointment:
         """Turn a failed row into a claim again, with the details of `appointment`, which has its id.
 
         Raises:
-            SlotTaken: another live appointment of the event type overlaps.
+            SlotTaken, RuleViolation: as from `claim`.
         """
         failed = appointments.c.status == AppointmentStatus.FAILED
         mine = appointments.c.appointment_id == appointment.appointment_id
         values = self._claim_values(appointment, texts)
         async with self._write() as connection:
-            if not await _try(connection, update(appointments).where(mine, failed).values(values)):
-                raise SlotTaken(appointment.slot)
-            return _appointment(await _one(connection, appointment.appointment_id))
+            await self._lock(connection, block.resource)
+            if refusal := await self._refusal(connection, appointment, block, limits):
+                raise refusal
+            await connection.execute(update(appointments).where(mine, failed).values(values))
+            return to_appointment(await one_row(connection, appointment.appointment_id))
 
     async def record(
         self, appointment_id: AppointmentId, booking: Booking, *, texts: Sequence[OutgoingText] = ()
     ) -> Appointment:
         """Record that the calendar has it, with its texts; nothing changes when that is recorded already."""
-        return await self._change(
-            appointment_id,
-            texts,
-            status=AppointmentStatus.ACTIVE,
-            reason="",
-            unless=(AppointmentStatus.ACTIVE,),
-            **_receipt(booking),
-        )
+        is_requested = booking.status is BookingStatus.PENDING
+        status = AppointmentStatus.REQUESTED if is_requested else AppointmentStatus.ACTIVE
+        return await self._become(appointment_id, status, texts, **receipt(booking))
 
-    async def fail(self, appointment_id: AppointmentId, *, reason: str) -> Appointment:
-        """Give the slot free again; one that the calendar has stays."""
-        unless = (AppointmentStatus.ACTIVE, AppointmentStatus.FAILED)
-        return await self._change(appointment_id, (), status=AppointmentStatus.FAILED, reason=reason, unless=unless)
+    async def fail(
+        self, appointment_id: AppointmentId, *, reason: str, texts: Sequence[OutgoingText] = ()
+    ) -> Appointment:
+        """Give the slot free again, with the texts that tell of it; one that the calendar has stays."""
+        return await self._become(appointment_id, AppointmentStatus.FAILED, texts, reason=reason)
 
     async def leave_unconfirmed(
-        self,
-        appointment_id: AppointmentId,
-        *,
-        reason: str = "",
-        booking: Booking | None = None,
-        texts: Sequence[OutgoingText] = (),
+        self, appointment_id: AppointmentId, *, reason: str = "", texts: Sequence[OutgoingText] = ()
     ) -> Appointment:
-        """Keep the slot though nobody knows whether the calendar has it; `booking` when it awaits the host's word."""
-        return await self._change(
-            appointment_id,
-            texts,
-            status=AppointmentStatus.UNCONFIRMED,
-            reason=reason,
-            unless=(AppointmentStatus.ACTIVE, AppointmentStatus.UNCONFIRMED),
-            **(_receipt(booking) if booking else {}),
-        )
+        """Keep the slot though nobody knows whether the calendar has it."""
+        return await self._become(appointment_id, AppointmentStatus.UNCONFIRMED, texts, reason=reason)
+
+    async def confirm(self, appointment_id: AppointmentId, *, call_sid: CallSid) -> Appointment:
+        """Record that the caller will come; the first word counts."""
+        async with self._write() as connection:
+            row = await one_row(connection, appointment_id)
+            if row.confirmed_at is None:
+                now = self._clock()
+                await self._update(connection, appointment_id, confirmed_at=now)
+                await add_entry(connection, appointment_id, "confirmed", at=now, call_sid=call_sid)
+            return to_appointment(await one_row(connection, appointment_id))
+
+    async def complete_past(self, now: datetime) -> int:
+        """Complete the appointments whose end has passed and give up their claims; return how many."""
+        past = (appointments.c.status.in_(_BEFORE_COMPLETED), appointments.c.ends_at <= now)
+        done = update(appointments).where(*past).values(status=AppointmentStatus.COMPLETED)
+        async with self._write() as connection:
+            completed = [row[0] for row in await connection.execute(done.returning(appointments.c.appointment_id))]
+            for appointment_id in completed:
+                await add_entry(connection, appointment_id, AppointmentStatus.COMPLETED, at=self._clock())
+            await connection.execute(delete(slot_claims).where(slot_claims.c.owner.in_(completed)))
+        return len(completed)
 
     async def add_texts(self, appointment_id: AppointmentId, texts: Sequence[OutgoingText]) -> None:
         """Add texts about an appointment to the outbox."""
@@ -125,15 +154,18 @@ class AppointmentRecords(Database):
         """Return the appointments made in a call, or all of them, in the order they were claimed."""
         return await self._select() if call_sid is None else await self._select(appointments.c.call_sid == call_sid)
 
-    async def live_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
-        """Return the slots of the live appointments that overlap [start, end)."""
+    async def upcoming(self, phone: PhoneNumber, now: datetime) -> Sequence[Appointment]:
+        """Return the live appointments of a number that have not ended, earliest first."""
         found = await self._select(
-            appointments.c.event_type_id == event_type_id,
-            appointments.c.status.in_(LIVE),
-            appointments.c.starts_at < end,
-            appointments.c.ends_at > start,
+            appointments.c.attendee_phone == phone, appointments.c.status.in_(LIVE), appointments.c.ends_at > now
         )
-        return [appointment.slot for appointment in found]
+        return sorted(found, key=lambda appointment: appointment.slot)
+
+    async def starts(self, start: datetime, end: datetime) -> Sequence[datetime]:
+        """Return when the appointments of [start, end) begin that count for their day: the live and the past ones."""
+        query = select(appointments.c.starts_at).where(_counts_in(start, end))
+        async with self._read() as connection:
+            return list((await connection.execute(query)).scalars())
 
     async def unsettled(self, older_than: datetime) -> Sequence[Appointment]:
         """Return the pending ones that nobody has worked on since then."""
@@ -142,18 +174,46 @@ class AppointmentRecords(Database):
     async def take_over(self, appointment_id: AppointmentId, *, older_than: datetime) -> BookingTexts | None:
         """Take an unsettled appointment, and its texts; None when somebody else works on it."""
         mine = (appointments.c.appointment_id == appointment_id, *_abandoned(older_than))
+        taking = update(appointments).where(*mine).values(worked_at=self._clock()).returning(appointments.c.texts)
         async with self._write() as connection:
-            row = (await connection.execute(select(appointments.c.texts).where(*mine))).first()
-            if row is None:
-                return None
-            await connection.execute(update(appointments).where(*mine).values(worked_at=self._clock()))
-        return BookingTexts(**row.texts)
+            row = (await connection.execute(taking)).first()
+        return BookingTexts(**row.texts) if row else None
 
     async def keep_working(self, appointment_id: AppointmentId) -> None:
         """Tell the other processes that somebody is at work on the appointment."""
         async with self._write() as connection:
             mine = appointments.c.appointment_id == appointment_id
             await connection.execute(update(appointments).where(mine).values(worked_at=self._clock()))
+
+    async def _refusal(
+        self, connection: AsyncConnection, appointment: Appointment, block: Block, limits: Limits | None
+    ) -> SlotTaken | RuleViolation | None:
+        """Keep `block` for `appointment`, or return why it cannot be kept."""
+        if limits and (rule := await self._reached(connection, appointment, limits)):
+            return RuleViolation(appointment.slot, rule)
+        claim = claim_values(appointment.appointment_id, appointment.event_type_id, appointment.slot, block)
+        is_kept = await self._claim(connection, claim, instead_of=holds_in(appointment.call_sid, block))
+        return None if is_kept else SlotTaken(appointment.slot)
+
+    async def _reached(self, connection: AsyncConnection, appointment: Appointment, limits: Limits) -> Rule | None:
+        """Return the limit that leaves no room for `appointment` beside all others."""
+        # Counting is no row that another transaction could run into: claims of all resources queue up here.
+        await self._lock(connection, "limits")
+
+        async def others(*conditions: ColumnElement[bool]) -> int:
+            not_itself = appointments.c.appointment_id != appointment.appointment_id
+            query = select(func.count()).select_from(appointments).where(not_itself, *conditions)
+            return (await connection.execute(query)).scalar_one()
+
+        if limits.most_a_day is not None and await others(_counts_in(*limits.day)) >= limits.most_a_day:
+            return Rule.DAY_FULL
+        phone = appointment.attendee.phone
+        # Who withholds their number is known by the call.
+        theirs = appointments.c.attendee_phone == phone if phone else appointments.c.call_sid == appointment.call_sid
+        most = limits.most_per_caller
+        if most is not None and await others(theirs, appointments.c.status.in_(LIVE)) >= most:
+            return Rule.CALLER_FULL
+        return None
 
     def _claim_values(self, appointment: Appointment, texts: BookingTexts) -> dict[str, Any]:
         now = self._clock()
@@ -163,48 +223,60 @@ class AppointmentRecords(Database):
     async def _select(self, *conditions: ColumnElement[bool]) -> Sequence[Appointment]:
         query = select(appointments).where(*conditions).order_by(appointments.c.claimed_at)
         async with self._read() as connection:
-            return [_appointment(row) for row in await connection.execute(query)]
+            return [to_appointment(row) for row in await connection.execute(query)]
 
-    async def _change(
-        self,
-        appointment_id: AppointmentId,
-        texts: Sequence[OutgoingText],
-        *,
-        unless: Sequence[AppointmentStatus],
-        **changes: Any,
+    async def _become(
+        self, appointment_id: AppointmentId, status: AppointmentStatus, texts: Sequence[OutgoingText], **values: Any
     ) -> Appointment:
+        """Change the status, or nothing where it may not follow the one there is."""
         async with self._write() as connection:
-            row = await _one(connection, appointment_id)
-            if row.status in unless:
-                return _appointment(row)
-            mine = appointments.c.appointment_id == appointment_id
-            await connection.execute(update(appointments).where(mine).values(changes))
-            await add_texts(connection, appointment_id, texts, now=self._clock())
-            return _appointment(await _one(connection, appointment_id))
+            row = await one_row(connection, appointment_id)
+            if not may_become(AppointmentStatus(row.status), status):
+                return to_appointment(row)
+            now = self._clock()
+            await self._update(connection, appointment_id, **{"status": status, "reason": "", **values})
+            if status not in LIVE:
+                await connection.execute(delete(slot_claims).where(slot_claims.c.owner == appointment_id))
+            await add_entry(
+                connection, appointment_id, status, at=now, starts_at=row.starts_at, reason=values.get("reason", "")
+            )
+            await add_texts(connection, appointment_id, texts, now=now)
+            return to_appointment(await one_row(connection, appointment_id))
+
+    async def _update(self, connection: AsyncConnection, appointment_id: AppointmentId, **values: Any) -> None:
+        mine = appointments.c.appointment_id == appointment_id
+        await connection.execute(update(appointments).where(mine).values(values))
 
 
-async def _try(connection: AsyncConnection, statement: Insert | Update) -> bool:
-    """Execute `statement` unless a trigger refuses it for an overlap; the transaction goes on either way."""
-    try:
-        async with connection.begin_nested():
-            await connection.execute(statement)
-    except IntegrityError as error:
-        if "no_overlap" not in str(error.orig):
-            raise
-        return False
-    return True
+def _counts_in(start: datetime, end: datetime) -> ColumnElement[bool]:
+    """The appointments of [start, end), and those that are being moved there."""
+    moved_there = select(slot_claims.c.owner).where(
+        slot_claims.c.expires_at.is_(None), slot_claims.c.starts_at >= start, slot_claims.c.starts_at < end
+    )
+    return or_(
+        appointments.c.status.in_([*LIVE, AppointmentStatus.COMPLETED])
+        & (appointments.c.starts_at >= start)
+        & (appointments.c.starts_at < end),
+        appointments.c.appointment_id.in_(moved_there),
+    )
+
+
+def _why(refusal: SlotTaken | RuleViolation) -> str:
+    return refusal.rule.value if isinstance(refusal, RuleViolation) else "taken"
 
 
 def _abandoned(older_than: datetime) -> tuple[ColumnElement[bool], ...]:
     return appointments.c.status == AppointmentStatus.PENDING, appointments.c.worked_at <= older_than
 
 
-async def _one(connection: AsyncConnection, appointment_id: AppointmentId) -> Row[Any]:
-    query = select(appointments).where(appointments.c.appointment_id == appointment_id)
+async def one_row(connection: AsyncConnection, appointment_id: AppointmentId) -> Row[Any]:
+    """Return the row, which nobody else changes until the transaction ends."""
+    query = select(appointments).where(appointments.c.appointment_id == appointment_id).with_for_update()
     return (await connection.execute(query)).one()
 
 
-def _receipt(booking: Booking) -> dict[str, str]:
+def receipt(booking: Booking) -> dict[str, str]:
+    """Return what is kept of the calendar's receipt."""
     return {"booking_uid": booking.uid, "meeting_link": booking.meeting_link, "location": booking.location}
 
 
@@ -228,7 +300,8 @@ def _values(appointment: Appointment) -> dict[str, Any]:
     }
 
 
-def _appointment(row: Row[Any]) -> Appointment:
+def to_appointment(row: Row[Any]) -> Appointment:
+    """Return the appointment in a row."""
     return Appointment(
         appointment_id=AppointmentId(row.appointment_id),
         call_sid=CallSid(row.call_sid),
@@ -248,4 +321,5 @@ def _appointment(row: Row[Any]) -> Appointment:
         booking_uid=BookingUid(row.booking_uid) if row.booking_uid else None,
         meeting_link=row.meeting_link,
         location=row.location,
+        confirmed_at=row.confirmed_at,
     )

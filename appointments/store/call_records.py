@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from appointments.model import CallSid
-from appointments.store.database import Database
+from appointments.store.database import Database, insert_new
 from appointments.store.records import CallRecord, TurnRecord
 from appointments.store.tables import calls, turns, used_tokens
 
@@ -43,6 +42,7 @@ class CallRecords(Database):
         if since is not None:
             live &= calls.c.started_at >= since
         async with self._write() as connection:
+            await self._lock(connection, f"calls of {caller or call_sid}")
             known = await connection.execute(select(calls.c.call_sid).where(calls.c.call_sid == call_sid))
             if known.first() is not None:
                 return True
@@ -99,11 +99,7 @@ class CallRecords(Database):
 
     async def use_token(self, token_id: str, *, expires: datetime) -> bool:
         """Return True exactly once for each `token_id`, whichever process asks."""
-        try:
-            async with self._write() as connection:
-                old = used_tokens.c.expires_at < self._clock() - _KEPT_AFTER_EXPIRY
-                await connection.execute(delete(used_tokens).where(old))
-                await connection.execute(insert(used_tokens).values(token_id=token_id, expires_at=expires))
-        except IntegrityError:
-            return False
-        return True
+        old = used_tokens.c.expires_at < self._clock() - _KEPT_AFTER_EXPIRY
+        async with self._write() as connection:
+            await connection.execute(delete(used_tokens).where(old))
+            return await insert_new(connection, used_tokens, {"token_id": token_id, "expires_at": expires})

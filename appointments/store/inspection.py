@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import time
@@ -9,11 +10,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from appointments.store.database import MIGRATIONS, parse_url
+from appointments.store import postgres
+from appointments.store.database import parse_url
+from appointments.store.upgrading import alembic_config
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 BUSY_SECS = 1.0
 LOOK_THROUGH_SECS = 2.0
@@ -47,41 +53,57 @@ class RecordReport:
     """What was seen. `version` is the database's last migration and `newest` ours, both "" when unknown."""
 
     state: RecordState
-    path: Path
+    place: str
+    """The file, or the database and its server."""
     version: str = ""
     newest: str = ""
     reason: str = ""
+    folder: Path | None = None
+    """Where a missing file would be made."""
 
 
 def inspect_record(url: str) -> RecordReport:
-    """Return the state of the database at `url`; raises `ConfigError` when it names none."""
-    path = Path(str(parse_url(url).database))
+    """Return the state of the database at `url`; raises `ConfigError` when it names none that can be reached."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _inspect_server(parsed)
+    return _inspect_file(Path(str(parsed.database)))
+
+
+def _inspect_server(url: URL) -> RecordReport:
+    place = f"{url.database} at {postgres.server_of(url)}"
+    newest, known = _migrations()
+    with postgres.explained(url):
+        version, is_empty = asyncio.run(postgres.last_migration(url))
+    return RecordReport(RecordState.MISSING if is_empty else _age(version, newest, known), place, version, newest)
+
+
+def _inspect_file(path: Path) -> RecordReport:
+    place = str(path.absolute())
     newest, known = _migrations()
     if not path.exists():
-        return RecordReport(RecordState.MISSING, path, newest=newest)
+        return RecordReport(RecordState.MISSING, place, newest=newest, folder=path.absolute().parent)
     if path.is_dir():
-        return RecordReport(RecordState.UNREADABLE, path, newest=newest, reason="it is a folder")
+        return RecordReport(RecordState.UNREADABLE, place, newest=newest, reason="it is a folder")
     try:
         # Without its file system's permission to write, SQLite cannot read a write-ahead log either.
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECS)) as connection:
             version, is_empty = _read(connection)
             damage = _damage(connection)
     except sqlite3.Error as error:
-        return RecordReport(_state_of(error), path, newest=newest, reason=str(error))
+        return RecordReport(_state_of(error), place, newest=newest, reason=str(error))
     if damage:
-        return RecordReport(RecordState.DAMAGED, path, version, newest, damage)
+        return RecordReport(RecordState.DAMAGED, place, version, newest, damage)
     if is_empty:
-        return RecordReport(RecordState.MISSING, path, newest=newest)
+        return RecordReport(RecordState.MISSING, place, newest=newest)
     if not os.access(path, os.W_OK):
-        return RecordReport(RecordState.READ_ONLY, path, version, newest)
-    return RecordReport(_age(version, newest, known), path, version, newest)
+        return RecordReport(RecordState.READ_ONLY, place, version, newest)
+    return RecordReport(_age(version, newest, known), place, version, newest)
 
 
 def _migrations() -> tuple[str, frozenset[str]]:
     """Return our newest migration and all of them."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
+    scripts = ScriptDirectory.from_config(alembic_config())
     return scripts.get_current_head() or "", frozenset(script.revision for script in scripts.walk_revisions())
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from appointments.model import AppointmentId
-from appointments.store.database import Database
+from appointments.store.database import Database, insert_new
 from appointments.store.records import OutboxRow
 from appointments.store.tables import opt_outs, outbox
 
@@ -31,26 +31,22 @@ async def add_texts(
 ) -> None:
     """Add `texts` within the caller's transaction, leaving out those that are there already."""
     for text in texts:
-        known = select(outbox.c.outbox_id).where(outbox.c.dedupe_key == text.dedupe_key)
-        if (await connection.execute(known)).first() is not None:
-            continue
-        await connection.execute(
-            insert(outbox).values(
-                outbox_id=f"ob_{uuid4().hex}",
-                dedupe_key=text.dedupe_key,
-                appointment_id=appointment_id,
-                to_number=text.to,
-                body=text.body,
-                state="pending",
-                status="",
-                run_at=now,
-                attempts=0,
-                owner="",
-                message_sid="",
-                error_code="",
-                created_at=now,
-            )
-        )
+        values = {
+            "outbox_id": f"ob_{uuid4().hex}",
+            "dedupe_key": text.dedupe_key,
+            "appointment_id": appointment_id,
+            "to_number": text.to,
+            "body": text.body,
+            "state": "pending",
+            "status": "",
+            "run_at": now,
+            "attempts": 0,
+            "owner": "",
+            "message_sid": "",
+            "error_code": "",
+            "created_at": now,
+        }
+        await insert_new(connection, outbox, values)
 
 
 class OutboxRecords(Database):
@@ -62,8 +58,9 @@ class OutboxRecords(Database):
             and_(outbox.c.state == "pending", outbox.c.run_at <= now),
             and_(outbox.c.state == "leased", outbox.c.lease_until <= now),
         )
+        oldest = select(outbox).where(due).order_by(outbox.c.run_at).limit(1).with_for_update(skip_locked=True)
         async with self._write() as connection:
-            row = (await connection.execute(select(outbox).where(due).order_by(outbox.c.run_at).limit(1))).first()
+            row = (await connection.execute(oldest)).first()
             if row is None:
                 return None
             await connection.execute(
@@ -98,7 +95,8 @@ class OutboxRecords(Database):
         Returns whether anything changed.
         """
         async with self._write() as connection:
-            row = (await connection.execute(select(outbox).where(outbox.c.outbox_id == outbox_id))).first()
+            mine = select(outbox).where(outbox.c.outbox_id == outbox_id).with_for_update()
+            row = (await connection.execute(mine)).first()
             if row is None or (row.state == "sent" and _RANKS.get(status, 0) <= _RANKS.get(row.status, 0)):
                 return False
             changes = {"state": "sent", "status": status, "message_sid": message_sid or row.message_sid}
@@ -126,9 +124,7 @@ class OutboxRecords(Database):
     async def opt_out(self, number: str) -> None:
         """Remember that `number` wants no texts."""
         async with self._write() as connection:
-            known = await connection.execute(select(opt_outs).where(opt_outs.c.number == number))
-            if known.first() is None:
-                await connection.execute(insert(opt_outs).values(number=number, since=self._clock()))
+            await insert_new(connection, opt_outs, {"number": number, "since": self._clock()})
 
     async def opt_in(self, number: str) -> None:
         """Forget that `number` wanted no texts."""

@@ -3,12 +3,103 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from appointments.model import AppointmentId, CallSid
+    from appointments.model import AppointmentId, CallSid, EventTypeId, PhoneNumber, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a claim keeps for its owner: a time of one resource, with the buffers around the slot."""
+
+    resource: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many appointments there may be, the one to be claimed included; None: any number."""
+
+    day: tuple[datetime, datetime]
+    """The day of the appointment, from its first moment to the one after its last."""
+    most_a_day: int | None
+    most_per_caller: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A slot kept for a caller who has not agreed to the booking yet."""
+
+    call_sid: CallSid
+    caller: PhoneNumber | None
+    event_type_id: EventTypeId
+    slot: Slot
+    until: datetime
+    reservation: str = ""
+    """The calendar's own hold, "" when it has none."""
+
+
+class ChangeKind(StrEnum):
+    MOVE = "move"
+    CANCEL = "cancel"
+
+
+class ChangeState(StrEnum):
+    PENDING = "pending"
+    """On its way to the calendar."""
+    DONE = "done"
+    FAILED = "failed"
+    """The calendar refused it, or never got it: the appointment is as it was."""
+    UNCLEAR = "unclear"
+    """Nobody could find out; a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of an appointment. `slot` is where a move goes."""
+
+    change_id: str
+    appointment_id: AppointmentId
+    kind: ChangeKind
+    idempotency_key: str
+    call_sid: CallSid
+    slot: Slot | None = None
+    reason: str = ""
+    state: ChangeState = ChangeState.PENDING
+
+
+class RequestKind(StrEnum):
+    CALL_BACK = "call_back"
+    WAITLIST = "waitlist"
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRequest:
+    """What a caller leaves for the owner. `title` is what they would have booked, `best_time` in their own words."""
+
+    call_sid: CallSid
+    kind: RequestKind
+    number: PhoneNumber
+    name: str = ""
+    title: str = ""
+    best_time: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """Something that happened to an appointment. `starts_at` is the time it was about, None when it was about none."""
+
+    event: str
+    at: datetime
+    call_sid: CallSid | None
+    starts_at: datetime | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

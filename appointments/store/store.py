@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from appointments.store.appointment_records import AppointmentRecords
+from appointments.store.booking_records import BookingRecords
 from appointments.store.call_records import CallRecords
+from appointments.store.change_records import ChangeRecords
+from appointments.store.code_records import CodeRecords
 from appointments.store.outbox_records import OutboxRecords
+from appointments.store.request_records import RequestRecords
 
 
-class Store(AppointmentRecords, CallRecords, OutboxRecords):
+class Store(ChangeRecords, BookingRecords, CallRecords, CodeRecords, OutboxRecords, RequestRecords):
     """Appointments, calls and texts in one database, so that what belongs together is written together."""

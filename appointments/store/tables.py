@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 
@@ -41,7 +42,26 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
-# Two live rows of one event type never overlap: triggers of the first migration see to it.
+# Two rows of one resource never overlap unless they have one owner: triggers on SQLite and an exclusion constraint on
+# Postgres, made by the migrations, see to it.
+slot_claims = Table(
+    "slot_claims",
+    metadata,
+    Column("claim_id", String, primary_key=True),
+    Column("resource", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("event_type_id", String, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("busy_from", UtcDateTime, nullable=False),
+    Column("busy_until", UtcDateTime, nullable=False),
+    Column("caller", String),
+    Column("expires_at", UtcDateTime),
+    Column("reservation", String, nullable=False),
+    Index("ix_slot_claims_owner", "owner"),
+    Index("ix_slot_claims_busy", "resource", "busy_from", "busy_until"),
+)
+
 appointments = Table(
     "appointments",
     metadata,
@@ -66,8 +86,77 @@ appointments = Table(
     Column("texts", JSON, nullable=False),
     Column("claimed_at", UtcDateTime, nullable=False),
     Column("worked_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime),
+    Index("ix_appointments_phone", "attendee_phone", "starts_at"),
     Index("ix_appointments_slots", "event_type_id", "starts_at", "ends_at"),
     Index("ix_appointments_status", "status", "worked_at"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_id", String, primary_key=True),
+    Column("appointment_id", ForeignKey("appointments.appointment_id"), nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("idempotency_key", String, nullable=False, unique=True),
+    Column("call_sid", String, nullable=False),
+    Column("starts_at", UtcDateTime),
+    Column("ends_at", UtcDateTime),
+    Column("reason", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("texts", JSON, nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("worked_at", UtcDateTime, nullable=False),
+    Index("ix_changes_state", "state", "worked_at"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("entry_id", Integer, primary_key=True),
+    Column("appointment_id", ForeignKey("appointments.appointment_id"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("call_sid", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("starts_at", UtcDateTime),
+    Column("reason", Text, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("call_sid", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("best_time", Text, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("call_sid", "kind", "title"),
+)
+
+# Accepted bookings of the built-in calendar never overlap: again triggers and an exclusion constraint.
+bookings = Table(
+    "bookings",
+    metadata,
+    Column("booking_uid", String, primary_key=True),
+    Column("event_type_id", String, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("status", String, nullable=False),
+    Column("idempotency_key", String, nullable=False),
+    Column("location", String, nullable=False),
+    Column("attendee_name", String, nullable=False),
+    Column("attendee_zone", String, nullable=False),
+    Column("attendee_phone", String),
+    Column("attendee_email", String),
+    Column("notes", Text, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_bookings_slots", "status", "starts_at", "ends_at"),
+    Index("ix_bookings_key", "idempotency_key"),
 )
 
 outbox = Table(
@@ -120,6 +209,33 @@ used_tokens = Table(
     metadata,
     Column("token_id", String, primary_key=True),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+# `place` counts the codes of a call; without a digest nothing was texted.
+codes = Table(
+    "codes",
+    metadata,
+    Column("code_id", String, primary_key=True),
+    Column("call_sid", String, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("number", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    UniqueConstraint("call_sid", "place"),
+    Index("ix_codes_number", "number", "asked_at"),
+)
+
+proof_tries = Table(
+    "proof_tries",
+    metadata,
+    Column("try_id", String, primary_key=True),
+    Column("call_sid", String, nullable=False, index=True),
+    Column("number", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Index("ix_proof_tries_number", "number", "at"),
 )
 
 opt_outs = Table(

@@ -113,19 +113,23 @@ async def test_an_upgrade_that_twilio_did_not_sign_is_denied(running: Running, s
     assert denied.value.response.status_code == 403
 
 
-@pytest.mark.parametrize("kind", ["none", "made up", "of another call", "expired", "of another secret"])
+@pytest.mark.parametrize(
+    "kind", ["none", "made up", "of another call", "of another caller", "expired", "of another secret"]
+)
 async def test_a_wrong_token_closes_the_stream_before_any_provider_is_called(
     running: Running, caller: str, kind: str
 ) -> None:
     call_sid = new_call_sid()
     right = parameters_of(await running.phone.ring(call_sid, caller))
+    says = {name: value for name, value in right.items() if name != "token"}
     await running.phone.hang_up(call_sid, caller)
     token = {
         "none": "",
         "made up": "x.99999999999.y",
-        "of another call": running.tokens(age=timedelta()).mint(new_call_sid()),
-        "expired": running.tokens(age=timedelta(seconds=121)).mint(call_sid),
-        "of another secret": StreamTokens(b"0" * 32, clock=lambda: datetime.now(UTC)).mint(call_sid),
+        "of another call": running.tokens(age=timedelta()).mint(new_call_sid(), says),
+        "of another caller": running.tokens(age=timedelta()).mint(call_sid, says | {"caller": "+14155550111"}),
+        "expired": running.tokens(age=timedelta(seconds=121)).mint(call_sid, says),
+        "of another secret": StreamTokens(b"0" * 32, clock=lambda: datetime.now(UTC)).mint(call_sid, says),
     }[kind]
     asked = await _idle(running)
     async with running.phone.stream(call_sid) as stream:
@@ -140,7 +144,8 @@ async def test_a_wrong_token_closes_the_stream_before_any_provider_is_called(
 async def test_a_token_works_until_it_expires(running: Running, caller: str) -> None:
     call_sid = new_call_sid()
     parameters = parameters_of(await running.phone.ring(call_sid, caller))
-    token = running.tokens(age=timedelta(seconds=110)).mint(call_sid)
+    del parameters["token"]
+    token = running.tokens(age=timedelta(seconds=110)).mint(call_sid, parameters)
     async with running.phone.stream(call_sid) as stream:
         await stream.start(parameters | {"token": token}, running.phone.account_sid)
         await stream.hears(1)

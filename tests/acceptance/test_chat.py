@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.chat import NOT_FOLLOWED, STARTING
 from agent.stand_ins import kept_environment, stop
 from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS
 from simulator.world import run_app
@@ -84,6 +86,16 @@ def test_the_end_of_input_hangs_up(tmp_path: Path) -> None:
     assert finished.objects[-1]["result"]["booked"] is False
 
 
+def test_without_any_input_the_call_is_over_after_the_greeting(tmp_path: Path) -> None:
+    closed = ["/bin/sh", "-c", 'exec "$0" -m agent.cli chat <&-', sys.executable]
+    finished = subprocess.run(closed, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert finished.returncode == 0, finished
+    assert finished.stdout.startswith("agent> Thanks for calling")
+    assert finished.stdout.endswith("\n\nBooked: nothing. Texts: 0.\n")
+    assert "Traceback" not in finished.stderr
+
+
 def test_a_scenario_whose_end_was_missed_fails(tmp_path: Path) -> None:
     finished = run("chat", "--json", "--scenario", "books_the_first_offer", folder=tmp_path, typed=["Hello."])
 
@@ -95,7 +107,9 @@ def test_a_person_sees_the_conversation_and_the_booking(tmp_path: Path) -> None:
     finished = run("chat", "--scenario", "books_the_first_offer", folder=tmp_path, typed=BOOKS)
 
     assert finished.status == 0, finished
+    assert finished.err == f"{NOT_FOLLOWED}\n{STARTING}\n"
     assert finished.out.startswith("agent> Thanks for calling")
+    assert "agent> May I have your name, please?" in finished.out
     assert "Booked: 2026-12-02T10:00:00-05:00 for Maya Chen. Texts: 1." in finished.out
 
 
@@ -133,6 +147,18 @@ def test_the_business_of_the_option_goes_before_the_scenarios(tmp_path: Path) ->
     assert finished.objects[0]["agent"].startswith("Hello, this is Willow Corner Hair")
 
 
+def test_who_comes_in_person_is_texted_the_address_and_no_link(tmp_path: Path) -> None:
+    text = REHEARSAL_BUSINESS.read_text(encoding="utf-8")
+    in_person = text.replace('platform = "cal_video"', 'platform = "in_person"\naddress = "12 Harbor Street"')
+    (tmp_path / "mine.toml").write_text(in_person, encoding="utf-8")
+    finished = run("chat", "--json", "--business", "mine.toml", folder=tmp_path, typed=BOOKS)
+
+    assert finished.status == 0, finished
+    (sms,) = finished.objects[-1]["result"]["sms"]
+    assert "Where: 12 Harbor Street\n" in sms["body"]
+    assert "http" not in sms["body"]
+
+
 def test_a_business_with_another_number_texts_from_it(tmp_path: Path) -> None:
     text = REHEARSAL_BUSINESS.read_text(encoding="utf-8").replace('"+14155550100" ', '"+14155550177" ', 1)
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
@@ -145,10 +171,10 @@ def test_a_business_with_another_number_texts_from_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--prompt", "nowhere.md"), "nowhere.md:1: there is no such file"),
+        (("--prompt", "nowhere.md"), "nowhere.md: there is no such file"),
         (("--prompt", "wrong.md"), "wrong.md:2: name is missing"),
         (("--prompt", "unknown.md"), "unknown.md:6: book_haircut is no tool; there are book_30_minute_consultation"),
-        (("--business", "nowhere.toml"), "nowhere.toml:1: there is no such file"),
+        (("--business", "nowhere.toml"), "nowhere.toml: there is no such file"),
         (("--prompt", str(FRONT_DESK), "--business", "wrong.toml"), "wrong.toml:1: nmae is an unknown key"),
         (("--business", "lost.toml"), "lost.toml:1: prompt: there is no file"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import sqlite3
 from dataclasses import dataclass
@@ -128,6 +129,17 @@ async def test_a_healthy_installation(office: Office) -> None:
     ]
 
 
+async def test_an_installation_without_cal_com(office: Office) -> None:
+    finished = await office.doctor(CALENDAR="builtin", CALCOM_API_KEY="", CALCOM_EVENT_TYPE_ID="")
+
+    assert (finished.status, finished.err) == (0, "")
+    assert "the built-in calendar, because CALENDAR is builtin" in finished.out
+    assert "calcom_key, calcom_version, event_type: not tried: the built-in calendar is booked" in finished.out
+    assert re.search(
+        r"^ok +free_slots +Book 30-Minute Consultation: \d+ in the next 14 days; next ", finished.out, re.M
+    )
+
+
 async def test_several_broken_things_are_all_found(office: Office) -> None:
     number = {"phone_number": office.stand_ins.business_number, "voice_url": "https://demo.twilio.com/welcome/voice/"}
     await office.stand_ins.control("twilio", "world", {"numbers": [number]})
@@ -142,6 +154,7 @@ async def test_several_broken_things_are_all_found(office: Office) -> None:
         "database": "failed",
         "openai_key": "failed",
         "zones": "warning",
+        "free_slots": "warning",
         "voice_url": "failed",
         "status_callback": "warning",
         "sms_url": "warning",

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import sys
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.line import BROKEN
-from agent.stand_ins import free_port, kept_environment, stop
+from agent.stand_ins import free_port
 from agent.typed_caller import chat_process
 from appointments.model import AppointmentStatus, CallSid
 from tests.acceptance_house import FALLBACK_NUMBER, Front, House, business_with_fallback, open_house, until
-from tests.acceptance_phone import CALLED, Phone, new_call_sid, parameters_of, verbs_of
+from tests.acceptance_phone import Phone, calling, new_call_sid, parameters_of, verbs_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from appointments.model import Appointment
@@ -48,7 +44,7 @@ async def test_another_worker_apologises_and_settles_the_booking(tmp_path: Path)
             for port, name in zip(ports, ("answering", "other"), strict=True)
         ]
         await house.stand_ins.control("calcom", "faults", SLOW_CREATE)
-        call = await stack.enter_async_context(_calling(house, url))
+        call = await stack.enter_async_context(calling(house, url, CALLER, LINES))
         await until(lambda: house.has_fired("calcom"), within_secs=90)
         await answering.kill()
         ended = await call.ended()
@@ -106,54 +102,6 @@ async def test_the_next_start_answers_for_a_call_that_broke_off(tmp_path: Path) 
     assert (again.text, len(logged)) == (first.text, 1)
     assert call is not None
     assert call.outcome == "broken_off"
-
-
-@dataclass(slots=True)
-class _Call:
-    """A caller process and what it reports."""
-
-    process: asyncio.subprocess.Process
-    events: list[dict[str, Any]] = field(default_factory=list)
-
-    async def ended(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        async with asyncio.timeout(30):
-            async for line in self.process.stdout:
-                self.events.append(json.loads(line))
-                if self.events[-1]["event"] == "ended":
-                    return self.events[-1]
-        raise AssertionError(f"the call did not end: {self.events}")
-
-
-@contextlib.asynccontextmanager
-async def _calling(house: House, url: str) -> AsyncIterator[_Call]:
-    """Phone the worker and say `LINES`."""
-    keys = house.stand_ins.credentials
-    plan = {
-        "worker_url": url,
-        "called": CALLED,
-        "twilio": {
-            "url": house.stand_ins.twilio,
-            "account_sid": keys["twilio_account_sid"],
-            "auth_token": keys["twilio_auth_token"],
-        },
-        "openai_url": house.stand_ins.openai,
-        "caller": {"number": CALLER, "voice": "en-us+f3"},
-        "lines": LINES,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "simulator.caller"),
-        env=kept_environment(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(plan).encode() + b"\n")
-    try:
-        yield _Call(process)
-    finally:
-        process.stdin.close()
-        await stop(process, ends_by_itself=True)
 
 
 async def _only(house: House) -> Appointment:

@@ -1,8 +1,9 @@
-"""How the command starts: its help, and `serve` without a key or with one that is refused."""
+"""How the command starts: its version, its help, and `serve` without a key or with one that is refused."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,13 @@ START_SECS = 30
 TWILIO_KEYS = "Twilio Console → Account → API keys & tokens"
 OPENAI_KEYS = "https://platform.openai.com/api-keys"
 CALCOM_KEYS = "Cal.com → Settings → Developer → API keys"
+
+
+def test_the_version_is_told_with_what_it_runs_on(tmp_path: Path) -> None:
+    finished = run("--version", folder=tmp_path)
+
+    assert (finished.status, finished.err) == (0, "")
+    assert re.fullmatch(r"slotline \d+\.\d+\.\d+ \(Python 3\.\d+\.\d+, pipecat 1\.\d+\.\d+\)\n", finished.out)
 
 
 @pytest.mark.parametrize("command", ["", "serve", "rehearse", "chat", "simulator"])
@@ -36,7 +44,6 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
         ("TWILIO_ACCOUNT_SID", TWILIO_KEYS),
         ("TWILIO_AUTH_TOKEN", TWILIO_KEYS),
         ("OPENAI_API_KEY", OPENAI_KEYS),
-        ("CALCOM_API_KEY", CALCOM_KEYS),
         ("BUSINESS_FILE", "prompts/business/rehearsal.toml"),
     ],
 )
@@ -50,6 +57,20 @@ def test_a_missing_setting_is_named_with_where_to_get_it(tmp_path: Path, name: s
     assert f"{name} is unset" in line
     assert where in line
     assert not any(secret in finished.err for secret in SECRETS)
+
+
+async def test_an_event_type_of_cal_com_is_not_booked_without_its_key(tmp_path: Path) -> None:
+    async with running_stand_ins() as stand_ins:
+        port = free_port()
+        environment = worker_environment(
+            stand_ins, url=f"http://127.0.0.1:{port}", data_dir=tmp_path / "data", clock_start=""
+        )
+        without = dict.fromkeys(("CALENDAR", "CALCOM_API_KEY", "CALCOM_EVENT_TYPE_ID"), "")
+        finished = await _serve(environment | without, port)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert 'rehearsal.toml: "30-Minute Consultation" has event_type 101' in finished.err
+    assert "Set CALCOM_API_KEY to book there, or CALENDAR=builtin" in finished.err
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from agent.business import load_business, load_sms_template
 from agent.toml_lines import parse_toml
 from appointments.errors import ConfigError
 from appointments.messages import render_sms, segments
-from appointments.model import EventTypeId, OfferSettings, OpeningHours, Slot
+from appointments.model import BlockedTime, BookingRules, EventTypeId, OfferSettings, OpeningHours, Scope, Slot
 from prompts.loader import REHEARSAL_BUSINESS
+from prompts.reading import FileProblem
 
 ROOT = Path(__file__).parents[2]
 HARBOR = REHEARSAL_BUSINESS.read_text(encoding="utf-8")
@@ -65,6 +66,34 @@ def test_settings_override_the_event_type_of_a_single_action(tmp_path: Path) -> 
     assert load_business(without, event_type_id="202").actions[0].event_type_id == EventTypeId("202")
 
 
+def test_without_an_event_type_an_action_has_the_name_of_its_tool(tmp_path: Path) -> None:
+    (action,) = load_business(edited(tmp_path, 'event_type = "101" ', "# ")).actions
+
+    assert action.event_type_id == "book_30_minute_consultation"
+
+
+@pytest.mark.parametrize(
+    ("title", "given", "minutes"),
+    [
+        ("30-Minute Consultation", "", 30),
+        ("Long talk, 90 minutes", "", 90),
+        ("45 Minute Visit", "minutes = 60", 60),
+        ("Home Visit", "", 30),
+        ("Home Visit", "minutes = 5", 5),
+        ("2-minute miracle", "", 30),
+        ("1000 minutes", "", 30),
+    ],
+)
+def test_an_action_takes_what_is_written_or_else_what_its_title_says(
+    tmp_path: Path, title: str, given: str, minutes: int
+) -> None:
+    path = edited(tmp_path, 'title = "30-Minute Consultation"', f'{given}\ntitle = "{title}"')
+
+    (action,) = load_business(path).actions
+
+    assert action.duration == timedelta(minutes=minutes)
+
+
 def test_reads_a_second_action_and_several_intervals(tmp_path: Path) -> None:
     text = HARBOR.replace('monday = ["09:00-17:00"]', 'monday = ["13:00-17:00", "09:00-12:00"]')
     text += """
@@ -90,18 +119,105 @@ start_date = 2026-12-10
     assert visit.offer.start_date == date(2026, 12, 10)
 
 
+def test_without_rules_the_usual_ones_hold() -> None:
+    assert load_business(REHEARSAL_BUSINESS).rules == BookingRules()
+
+
+def test_reads_the_rules(tmp_path: Path) -> None:
+    text = """
+[rules]
+minimum_notice_minutes = 90
+maximum_advance_days = 60
+buffer_before_minutes = 0
+buffer_after_minutes = 10
+grid_minutes = 20
+most_a_day = 8
+most_per_caller = 2
+closed = [2026-12-25, "2027-01-01"]  # with quotes or without
+
+[[rules.blocked]]
+from = "12:00"
+until = "13:00"
+weekdays = ["monday", "friday"]
+
+[[rules.blocked]]
+from = "15:30"
+until = "16:00"
+date = 2026-12-24
+"""
+
+    business = load_business(write(tmp_path, HARBOR + text))
+
+    assert business.rules == BookingRules(
+        minimum_notice=timedelta(minutes=90),
+        maximum_advance_days=60,
+        buffer_before=timedelta(0),
+        buffer_after=timedelta(minutes=10),
+        grid_minutes=20,
+        most_a_day=8,
+        most_per_caller=2,
+        closed=frozenset({date(2026, 12, 25), date(2027, 1, 1)}),
+        blocked=(
+            BlockedTime(time(12), time(13), weekdays=frozenset({0, 4})),
+            BlockedTime(time(15, 30), time(16), day=date(2026, 12, 24)),
+        ),
+    )
+    assert business.intervals(date(2026, 12, 25)) == ()
+
+
+LUNCH = '[[rules.blocked]]\nfrom = "12:00"\nuntil = "13:00"\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("[rules]\nminimum_notice_minutes = -1", "rules.minimum_notice_minutes must be 0 to 43200"),
+        ("[rules]\nmaximum_advance_days = 366", "rules.maximum_advance_days must be 0 to 365"),
+        ("[rules]\ngrid_minutes = 241", "rules.grid_minutes must be 0 to 240"),
+        ("[rules]\nmost_a_day = 0", "rules.most_a_day must be 1 to 1000"),
+        ("[rules]\nnotice = 60", "rules.notice is an unknown key"),
+        ("[rules]\nclosed = 2026-12-25", "rules.closed must be a list"),
+        ('[rules]\nclosed = ["Christmas"]', "rules.closed must be a date"),
+        ("[rules]\nminimum_notice_minutes = 1440\nmaximum_advance_days = 0", "rules leaves nothing to book"),
+        (LUNCH, "rules.blocked[0] needs either weekdays"),
+        (f'{LUNCH}weekdays = ["monday"]\ndate = 2026-12-24', "rules.blocked[0] needs either weekdays"),
+        (f'{LUNCH}weekdays = ["mon"]', "rules.blocked[0].weekdays must be 'monday'"),
+        (f"{LUNCH}weekday = 1", "rules.blocked[0].weekday is an unknown key; did you mean weekdays?"),
+        (LUNCH.replace("13:00", "11:00"), "rules.blocked[0] must end after it begins"),
+        (LUNCH.replace("12:00", "noon"), 'rules.blocked[0].from must be a time such as "12:00", not "noon"'),
+        (LUNCH.replace("from", "form"), "rules.blocked[0].form is an unknown key; did you mean from?"),
+    ],
+)
+def test_names_the_rule_that_is_wrong(tmp_path: Path, rules: str, expected: str) -> None:
+    path = write(tmp_path, f"{HARBOR}\n{rules}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load_business(path)
+
+    assert expected in str(caught.value)
+    below = len(HARBOR.splitlines())
+    assert all(int(line.removeprefix(f"{path}:").partition(":")[0]) > below for line in str(caught.value).splitlines())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("look_ahead_days = 2", "look_ahead_days = 4", "actions[0].offer.look_ahead_days must be 1 to 3"),
+        (
+            "look_ahead_days = 2",
+            "look_ahead_days = 4",
+            'the first action, "30-Minute Consultation": offer.look_ahead_days must be 1 to 3',
+        ),
         ("slots_per_day = 3", "slots_per_day = 1", "slots_per_day must be 2 to 5"),
+        ("sms_confirmation = true", "minutes = 4", "minutes must be 5 to 480"),
+        ("sms_confirmation = true", "minutes = 481", "minutes must be 5 to 480"),
         ("hours_between = 3", "hours_between = 5", "hours_between must be 1 to 4"),
-        ("hours_between = 3", 'hours_between = "3"', "hours_between: input should be a valid integer"),
-        ("hours_between = 3", "hours = 3", "actions[0].offer.hours is an unknown key"),
-        ('platform = "cal_video"', 'plattform = "phone"', "actions[0].plattform is an unknown key"),
-        ('platform = "cal_video"', 'platform = "fax"', "actions[0].platform: input should be 'phone'"),
+        ("hours_between = 3", 'hours_between = "3"', "hours_between must be a whole number, without quotes"),
+        ("hours_between = 3", "hours = 3", "offer.hours is an unknown key"),
+        ('platform = "cal_video"', 'plattform = "phone"', "plattform is an unknown key; did you mean platform?"),
+        ('platform = "cal_video"', 'platform = "fax"', "platform must be 'phone', 'in_person'"),
         ('platform = "cal_video"', 'zone = "Mars/Base"', "zone must be the IANA name of a time zone"),
         ('zone = "America/New_York"         #', 'zone = "America" #', "zone must be the IANA name of a time zone"),
+        ('zone = "America/New_York"         #', 'zone = "america/new york" #', "did you mean America/New_York?"),
         ('zone = "America/New_York"         #', 'zone = "../etc" #', "zone must be the IANA name of a time zone"),
         ('number = "+14155550100" ', 'number = "+14150" ', "number must be a valid phone number in E.164"),
         ('number = "+14155550100" ', 'number = "415-555-0100" ', "number must be a valid phone number in E.164"),
@@ -112,7 +228,7 @@ start_date = 2026-12-10
         ('friday = ["09:00-17:00"]', 'freitag = ["09:00-17:00"]', "hours.freitag is an unknown key"),
         ("caller+{digits}@example.com", "caller@example.com", "must hold {digits}"),
         ("caller+{digits}@example.com", "caller {digits}", "must be an e-mail address"),
-        ('title = "30-Minute Consultation"', 'title = " "', "title: string should have at least 1 character"),
+        ('title = "30-Minute Consultation"', 'title = " "', "title must not be empty"),
         ("sms_confirmation = true", 'sms_template = "At {hour}"', "no placeholder {hour}"),
         ("sms_confirmation = true", f'sms_template = "{{time}}{"x" * 300}"', "makes a text of 3 segments; 2 are the"),
         ('title = "30-Minute Consultation"', 'title = "\u76f8\u8ac7"', "title needs a letter from a to z or a digit"),
@@ -137,21 +253,23 @@ def test_tells_all_mistakes_at_once(tmp_path: Path) -> None:
         load_business(path)
 
     assert f"{path}:1: name is missing" in str(caught.value)
-    assert f"{path}:3: nam is an unknown key" in str(caught.value)
+    assert f"{path}:{line_of(path, 'nam =')}: nam is an unknown key" in str(caught.value)
     assert "look_ahead_days must be 1 to 3" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (HARBOR.replace('event_type = "101"', 'event_type = ""'), "actions[0].event_type is missing"),
-        (HARBOR.replace('platform = "cal_video"', 'platform = "in_person"'), "actions[0] needs an address"),
+        (
+            HARBOR.replace('platform = "cal_video"', 'platform = "in_person"'),
+            'the first action, "30-Minute Consultation": needs an address',
+        ),
         (HARBOR[: HARBOR.index("[[actions]]")], "actions is missing"),
-        (HARBOR + '\n[[actions]]\nevent_type = "1"\ntitle = "30-minute consultation"\n', "is used by another action"),
+        (HARBOR + '\n[[actions]]\nevent_type = "1"\ntitle = "30-minute consultation"\n', "makes the same tool"),
         (
             HARBOR + '\n[[actions]]\nevent_type = "1"\ntitle = "30 Minute (Consultation)"\n',
-            'harbor.toml:LAST: actions[1].title "30 Minute (Consultation)" makes the same tool, '
-            'book_30_minute_consultation, as "30-Minute Consultation" of another action',
+            'harbor.toml:LAST: the second action, "30 Minute (Consultation)": title makes the same tool, '
+            'book_30_minute_consultation, as the first action, "30-Minute Consultation"',
         ),
         (HARBOR + "\n[[actions]\n", "is not TOML"),
         (HARBOR + "\nname =", "is not TOML"),
@@ -161,8 +279,7 @@ def test_refuses_a_file_that_does_not_fit_together(tmp_path: Path, change: str, 
     with pytest.raises(ConfigError, match=r"harbor\.toml:\d+: .*") as caught:
         load_business(write(tmp_path, change))
 
-    line = next((n for n in range(len(change.splitlines()), 0, -1) if "[[actions]]" in change.splitlines()[n - 1]), 0)
-    assert expected.replace("LAST", str(line)) in str(caught.value)
+    assert expected.replace("LAST", str(len(change.splitlines()))) in str(caught.value)
 
 
 def test_one_event_type_setting_does_not_fit_two_actions(tmp_path: Path) -> None:
@@ -173,8 +290,63 @@ def test_one_event_type_setting_does_not_fit_two_actions(tmp_path: Path) -> None
 
 
 def test_says_so_when_there_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(ConfigError, match=r"nobody\.toml: there is no such file$"):
         load_business(tmp_path / "nobody.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ('a = 1\nb = """\nwords\n', 2, 'opens here with """ is never closed'),
+        ('a = """\nwords\n[hours]\nb = """\nother words.\n"""\n', 1, "ends on line 4, where another opens"),
+        ("a = '''\nwords\nb = 3", 1, "is never closed"),
+        ('a = "one\nb = 2', 1, "illegal character"),
+        ('a = [\n  "one"\n  "two"\n]\n', 1, "unclosed array"),
+        ('a = ["]"]\nb = [["one"]\nc = 3', 2, "unclosed array"),
+        ('# """\na = "\\"\\"\\""\nb = ', 3, "invalid value"),
+    ],
+)
+def test_a_text_that_is_no_toml_is_wrong_where_the_mistake_begins(text: str, line: int, expected: str) -> None:
+    with pytest.raises(FileProblem, match=expected) as caught:
+        parse_toml(text, Path("x.toml"))
+
+    assert [problem.line for problem in caught.value.problems] == [line]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "[hours]  ",
+            '[hours]\nprompt = "desk.md" #',
+            "hours.prompt is an unknown key: move it above the first [table]",
+        ),
+        (
+            "hours_between = 3",
+            'sms_countries = ["US"]',
+            "sms_countries is an unknown key: move it above the first [table]",
+        ),
+        ("hours_between = 3", 'zone = "US/Pacific"', "offer.zone is an unknown key: move it below [[actions]]"),
+        (
+            "[hours]  ",
+            '[hours]\nzone = "US/Pacific" #',
+            "hours.zone is an unknown key: move it above the first [table]",
+        ),
+        (
+            "hours_between = 3",
+            "sms_confirmation = true",
+            "sms_confirmation is an unknown key: move it below [[actions]]",
+        ),
+        ("sms_countries = [", "monday = [", "monday is an unknown key: move it below [hours]"),
+    ],
+)
+def test_a_key_in_the_wrong_table_is_told_the_right_one(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    path = edited(tmp_path, old, new)
+
+    with pytest.raises(ConfigError) as caught:
+        load_business(path)
+
+    assert expected in str(caught.value)
 
 
 def test_knows_the_lines_of_nested_tables() -> None:
@@ -182,7 +354,8 @@ def test_knows_the_lines_of_nested_tables() -> None:
 
     _, find = parse_toml(text, Path("x.toml"))
 
-    assert find(("about",)) == 1
+    assert find(("about",)) == 2
+    assert find(("a",)) == 4
     assert find(("name",)) is None
     assert find(("a", 0, "x")) == 5
     assert find(("a", 0, "b", "y")) == 7
@@ -197,7 +370,7 @@ def test_shipped_texts_cost_two_segments_at_most(name: str) -> None:
     slot = Slot(datetime(2026, 12, 2, 15, tzinfo=UTC), timedelta(minutes=30))
 
     body = render_sms(
-        load_sms_template(name),  # type: ignore[arg-type]  # the names above
+        load_sms_template(name),
         slot=slot,
         zone=action.zone,
         duration=slot.duration,
@@ -208,3 +381,10 @@ def test_shipped_texts_cost_two_segments_at_most(name: str) -> None:
 
     assert segments(body) <= 2
     assert body.isascii()
+
+
+def test_what_the_agent_may_do_is_everything_unless_less_is_said(tmp_path: Path) -> None:
+    less = edited(tmp_path, "[hours]", 'scopes = ["read", "create"]\n\n[hours]')
+
+    assert load_business(REHEARSAL_BUSINESS).scopes == frozenset(Scope)
+    assert load_business(less).scopes == {Scope.READ, Scope.CREATE}

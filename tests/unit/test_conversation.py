@@ -31,11 +31,12 @@ class Call:
         self.events: list[dict[str, Any]] = []
         self.is_over = False
         self.digits = ""
-        said = {line.say: WAVE for line in lines if line.say} | {"Sorry?": WAVE}
+        said = {line.say: WAVE for line in lines if line.say and not line.needs_code} | {"Sorry?": WAVE}
+        self.mouth = Mouth(said, noise_dbfs=None, seed=1)
         self.caller = Conversation(
             Script(lines),
             Ears(),
-            Mouth(said, noise_dbfs=None, seed=1),
+            self.mouth,
             self,
             emit=lambda event, **facts: self.events.append({"event": event, **facts}),
             max_secs=max_secs,
@@ -220,6 +221,41 @@ async def test_presses_one_key_after_the_other() -> None:
     await call.goes_on(4)
 
     assert (call.digits, call.said()) == ("12#", ["[presses 12#]"])
+
+
+async def test_presses_a_code_once_it_has_been_texted() -> None:
+    call = Call(Line(when="code", press="{sms_code}#"))
+    call.agent_says("Enter the code.")
+    await call.goes_on(4)
+    too_early = call.digits
+
+    call.caller.code_came("482113")
+    await call.goes_on(4)
+
+    assert (too_early, call.digits) == ("", "482113#")
+    assert call.said() == ["[presses {sms_code}#]"]
+
+
+async def test_says_a_code_digit_by_digit_and_tells_it_nobody() -> None:
+    call = Call(Line(when="code", say="It's {sms_code}."))
+    call.agent_says("Read me the code.")
+    call.mouth.learn("It's four eight two one one three.", WAVE)
+    call.caller.code_came("482113")
+
+    await call.goes_on(4)
+
+    assert call.said() == ["It's {sms_code}."]
+    assert any(is_loud(bytes(call.caller.sent[at : at + 160])) for at in range(0, len(call.caller.sent), 160))
+
+
+async def test_a_code_that_never_comes_is_a_problem_and_ends_the_call() -> None:
+    call = Call(Line(when="code", press="{sms_code}"))
+    call.agent_says("Enter the code.")
+
+    await call.goes_on(20)
+
+    assert call.is_over
+    assert [event["text"] for event in call.of("problem")] == ["no code was texted within 15 s"]
 
 
 async def test_hangs_up_with_the_last_frame_of_its_last_word() -> None:

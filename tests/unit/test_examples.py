@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,26 +90,56 @@ def test_the_examples_sound_different() -> None:
         assert len({getattr(head, what) for head in heads}) == len(heads)
 
 
-def test_event_types_last_what_is_said_or_what_their_titles_say() -> None:
-    salon = Rehearsed.read(REHEARSAL_BUSINESS.with_name("salon.toml"))
-    clinic = Rehearsed.read(REHEARSAL_BUSINESS)
+def test_event_types_last_what_the_scenario_says_or_else_the_business_file() -> None:
+    salon = Rehearsed.read(REHEARSAL_BUSINESS.with_name("salon.toml")).event_types({"Colour": 150})
+    clinic = Rehearsed.read(REHEARSAL_BUSINESS).event_types({})
 
-    assert salon.event_types({"Colour": 120}) == [
-        {"id": 301, "title": "Haircut", "minutes": 30},
-        {"id": 302, "title": "Colour", "minutes": 120},
-        {"id": 303, "title": "Consultation", "minutes": 30},
+    assert [(each["id"], each["title"], each["minutes"]) for each in salon] == [
+        (301, "Haircut", 45),
+        (302, "Colour", 150),
+        (303, "Consultation", 15),
     ]
-    assert clinic.event_types({}) == [{"id": 101, "title": "30-Minute Consultation", "minutes": 30}]
+    assert [(each["id"], each["minutes"]) for each in clinic] == [(101, 30)]
 
 
-@pytest.mark.parametrize(("file", "setting"), [(REHEARSAL_BUSINESS, "101"), (PLUMBER, "")])
-def test_one_event_type_is_set_only_where_there_is_one_action(tmp_path: Path, file: Path, setting: str) -> None:
+@pytest.mark.parametrize(
+    ("platform", "location"),
+    [
+        ("in_person", {"type": "address", "address": "8 Willow Street"}),
+        ("phone", {"type": "phone", "phone": "+14155550100"}),
+        ("cal_video", {"type": "integration", "integration": "cal-video"}),
+        ("zoom", {"type": "integration", "integration": "zoom"}),
+        ("google_meet", {"type": "integration", "integration": "google-meet"}),
+        ("microsoft_teams", {"type": "integration", "integration": "office365-video"}),
+    ],
+)
+def test_event_types_are_where_the_business_says(tmp_path: Path, platform: str, location: dict[str, str]) -> None:
+    salon = REHEARSAL_BUSINESS.with_name("salon.toml").read_text(encoding="utf-8").replace('prompt = "../salon.md"', "")
+    (tmp_path / "salon.toml").write_text(salon.replace('"in_person"', f'"{platform}"'), encoding="utf-8")
+
+    assert [each["location"] for each in Rehearsed.read(tmp_path / "salon.toml").event_types({})] == [location] * 3
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_that_names_its_event_types_is_taken_at_its_word(tmp_path: Path, file: Path) -> None:
     environment = worker_environment(
         STAND_INS, url="http://127.0.0.1:1", data_dir=tmp_path, clock_start="", business_file=file
     )
 
-    assert environment["CALCOM_EVENT_TYPE_ID"] == setting
+    assert environment["CALCOM_EVENT_TYPE_ID"] == ""
     assert environment["BUSINESS_FILE"] == str(file)
+
+
+def test_the_one_event_type_that_a_file_leaves_out_is_the_stand_ins(tmp_path: Path) -> None:
+    text = REHEARSAL_BUSINESS.read_text(encoding="utf-8")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text.replace('event_type = "101"', ""), encoding="utf-8")
+    environment = worker_environment(
+        STAND_INS, url="http://127.0.0.1:1", data_dir=tmp_path, clock_start="", business_file=mine
+    )
+
+    assert environment["CALCOM_EVENT_TYPE_ID"] == "101"
+    assert Rehearsed.read(mine).business.actions[0].event_type_id == "101"
 
 
 def test_an_event_type_that_is_no_number_is_refused(tmp_path: Path) -> None:
@@ -117,8 +148,25 @@ def test_an_event_type_that_is_no_number_is_refused(tmp_path: Path) -> None:
     mine.parent.mkdir()
     mine.write_text(PLUMBER.read_text(encoding="utf-8").replace('"202"', '"repair"'), encoding="utf-8")
 
-    with pytest.raises(ConfigError, match=r"mine\.toml: event_type 'repair' is not the number of an event type"):
+    with pytest.raises(ConfigError, match=r'mine\.toml: "Repair Visit" has no event_type that is a number'):
         Rehearsed.read(mine)
+    assert Rehearsed.read(mine, calendar="builtin").business.actions[1].event_type_id == "repair"
+
+
+def test_a_business_without_event_types_is_rehearsed_with_the_built_in_calendar(tmp_path: Path) -> None:
+    salon = REHEARSAL_BUSINESS.with_name("salon.toml").read_text(encoding="utf-8").replace('prompt = "../salon.md"', "")
+    (tmp_path / "mine.toml").write_text(re.sub(r'event_type = "\d+"', "", salon), encoding="utf-8")
+
+    rehearsed = Rehearsed.read(tmp_path / "mine.toml")
+
+    assert rehearsed.calendar == "builtin"
+    assert [action.event_type_id for action in rehearsed.business.actions] == [
+        "book_haircut",
+        "book_colour",
+        "book_consultation",
+    ]
+    with pytest.raises(ConfigError, match="--calendar builtin"):
+        Rehearsed.read(tmp_path / "mine.toml", calendar="calcom")
 
 
 def test_instructions_that_name_a_tool_of_another_business_are_refused(tmp_path: Path) -> None:

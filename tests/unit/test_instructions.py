@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ import pytest
 from agent.business import load_business
 from agent.instructions import Instructions, Source, check_tool_names, load_prompt_set, render_instructions
 from appointments.errors import ConfigError
-from appointments.model import Business, OpeningHours, PhoneNumber
+from appointments.model import BookingRules, Business, OpeningHours, PhoneNumber
 from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, REHEARSAL_BUSINESS
 
 PROMPTS = load_prompt_set()
@@ -65,14 +65,24 @@ def test_the_agent_has_the_name_of_the_front_matter(tmp_path: Path) -> None:
     assert render().system.splitlines()[1].startswith("You are the front desk of Harbor Street Clinic.")
 
 
-def test_calendar_has_21_days_from_today() -> None:
+def test_calendar_has_every_day_that_can_be_booked() -> None:
     table = rows(render())
 
-    assert len(table) == 21
+    assert len(table) == 31
     assert table[0] == "Tue 2026-12-01 (today) | open 09:00-17:00"
     assert table[1] == "Wed 2026-12-02 | open 09:00-17:00"
     assert table[5] == "Sun 2026-12-06 | closed"
-    assert table[20] == "Mon 2026-12-21 | open 09:00-17:00"
+    assert table[30] == "Thu 2026-12-31 | open 09:00-17:00"
+
+
+def test_calendar_reaches_as_far_as_is_booked() -> None:
+    assert len(rows(render(replace(BUSINESS, rules=BookingRules(maximum_advance_days=90))))) == 91
+
+
+def test_a_closed_date_is_closed_in_the_calendar() -> None:
+    business = replace(BUSINESS, rules=BookingRules(closed=frozenset({date(2026, 12, 2)})))
+
+    assert rows(render(business))[1] == "Wed 2026-12-02 | closed"
 
 
 def test_today_is_the_business_zones_day() -> None:
@@ -193,5 +203,5 @@ def test_an_unknown_tool_is_told_with_file_and_line(tmp_path: Path) -> None:
 
 
 def test_a_wrong_prompt_is_a_config_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nobody\.md:1: there is no such file"):
+    with pytest.raises(ConfigError, match=r"nobody\.md: there is no such file"):
         load_prompt_set(tmp_path / "nobody.md")

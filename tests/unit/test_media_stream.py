@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 CALL_SID = "CA" + "1" * 32
 STREAM_SID = "MZ" + "2" * 32
-START = CallStart(CALL_SID, STREAM_SID, "AC" + "3" * 32, "+14155550123", "+14155550100", {})
+START = CallStart(
+    CALL_SID, STREAM_SID, "AC" + "3" * 32, "+14155550123", "+14155550100", is_attested=False, parameters={}
+)
 SILENCE = base64.b64encode(b"\xff" * 160).decode()
 
 

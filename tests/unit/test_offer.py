@@ -1,4 +1,4 @@
-"""What is offered for a wish, how it is said, and what the ledger lets book."""
+"""What is offered for a wish, and how it is said."""
 
 from __future__ import annotations
 
@@ -11,49 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from appointments.errors import SlotNotOffered
-from appointments.model import Action, Business, EventTypeId, OfferSettings, OpeningHours, PhoneNumber, Slot
-from appointments.offer import (
-    MOST_SPOKEN,
-    Offer,
-    OfferLedger,
-    OfferReason,
-    describe,
-    free_range,
-    make_offer,
-)
+from appointments.model import Action, OfferSettings, Slot
+from appointments.offer import MOST_SPOKEN, Offer, OfferLedger, OfferReason, describe, free_range
 from appointments.spoken import mentions
 from appointments.wishes import PartOfDay, Wish
-
-NEW_YORK = ZoneInfo("America/New_York")
-LONDON = ZoneInfo("Europe/London")
-NOW = datetime(2026, 12, 1, 9, tzinfo=NEW_YORK)  # a Tuesday
-ACTION = Action("Book 30-Minute Consultation", EventTypeId("101"), "30-Minute Consultation", NEW_YORK)
-HOURS = tuple(OpeningHours(weekday, time(9), time(17)) for weekday in range(5))
-BUSINESS = Business("Harbor Street Clinic", PhoneNumber("+14155550100"), NEW_YORK, HOURS, (ACTION,))
-
-
-def at(text: str, zone: ZoneInfo = NEW_YORK) -> Slot:
-    return Slot(datetime.fromisoformat(f"2026-{text}").replace(tzinfo=zone), timedelta(minutes=30))
-
-
-def whole_day(day: str) -> list[Slot]:
-    return [at(f"{day}T{hour:02}:{minute}") for hour in range(9, 17) for minute in ("00", "30")]
-
-
-def offer(free: list[Slot], wish: Wish | None = None, *, now: datetime = NOW, action: Action = ACTION) -> Offer:
-    return make_offer(free, wish or Wish(), action=action, business=BUSINESS, now=now)
-
-
-def with_settings(**settings: int | date) -> Action:
-    return replace(ACTION, offer=OfferSettings(**settings))  # type: ignore[arg-type]
-
-
-def say(made: Offer, *, action: Action = ACTION, now: datetime = NOW) -> str:
-    return describe(made, action=action, business=BUSINESS, now=now)[0]
-
-
-WEEK = whole_day("12-02") + whole_day("12-03") + whole_day("12-04") + whole_day("12-07")
+from tests.offers import ACTION, BUSINESS, LONDON, NEW_YORK, NOW, WEEK, at, by, offer, say, whole_day, with_settings
 
 
 class TestUnasked:
@@ -275,7 +237,8 @@ class TestWords:
 
     def test_says_that_nothing_is_free(self) -> None:
         assert say(offer([])) == (
-            "I'm sorry, we have nothing free in the next two weeks. Is there anything else I can do for you?"
+            "I'm sorry, we have nothing free in the next two weeks. "
+            "Shall I put you on the waitlist, or have somebody call you back?"
         )
 
     def test_says_from_when_nothing_is_free(self) -> None:
@@ -309,7 +272,7 @@ class TestWords:
         )
 
     def test_says_the_zone_in_the_ledger_when_asked(self) -> None:
-        (offered,) = OfferLedger().add([at("12-03T10:00")], NEW_YORK, spoken_zone="Eastern time")
+        (offered,) = OfferLedger().add([at("12-03T10:00")], NEW_YORK, now=NOW, spoken_zone="Eastern time")
 
         assert offered.say == "Thursday, December third, at ten in the morning, Eastern time"
 
@@ -317,33 +280,6 @@ class TestWords:
         assert say(Offer(OfferReason.TAKEN, (), (), day=None)) == (
             "I'm sorry, that time has just been taken. Would another day work for you?"
         )
-
-
-class TestLedger:
-    def test_gives_short_keys_and_the_same_key_again(self) -> None:
-        ledger = OfferLedger()
-
-        first = ledger.add([at("12-03T10:00"), at("12-03T14:00")], NEW_YORK)
-        again = ledger.add([at("12-03T14:00"), at("12-04T10:00")], NEW_YORK)
-
-        assert [offered.key for offered in first + again] == ["a1", "a2", "a2", "a3"]
-        assert first[1].say == "Thursday, December third, at two in the afternoon"
-        assert ledger.slot(" A2 ").slot == at("12-03T14:00")
-
-    def test_refuses_a_key_that_was_never_offered(self) -> None:
-        with pytest.raises(SlotNotOffered):
-            OfferLedger().slot("a1")
-
-    def test_refuses_a_withdrawn_slot_until_it_is_offered_again(self) -> None:
-        ledger = OfferLedger()
-        ledger.add([at("12-03T10:00"), at("12-03T14:00")], NEW_YORK)
-
-        ledger.withdraw(at("12-03T10:00"))
-
-        assert [offered.key for offered in ledger] == ["a2"]
-        with pytest.raises(SlotNotOffered):
-            ledger.slot("a1")
-        assert ledger.add([at("12-03T10:00")], NEW_YORK)[0] == ledger.slot("a1")
 
 
 class TestRange:
@@ -357,6 +293,12 @@ class TestRange:
         action = with_settings(start_date=date(2026, 12, 20))
 
         assert free_range(action, BUSINESS, Wish(), NOW)[1] == datetime(2027, 1, 3, tzinfo=NEW_YORK)
+
+    def test_asks_for_a_named_day_as_far_ahead_as_is_booked(self) -> None:
+        far = Wish(date(2027, 2, 15))
+
+        assert free_range(ACTION, by(maximum_advance_days=90), far, NOW)[1] == datetime(2027, 2, 17, tzinfo=NEW_YORK)
+        assert free_range(ACTION, BUSINESS, far, NOW) == free_range(ACTION, BUSINESS, Wish(), NOW)
 
     def test_asks_as_far_as_the_open_day_after_the_named_one(self) -> None:
         # Friday the 18th; the next open day is Monday the 21st.

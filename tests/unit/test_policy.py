@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from simulator.policy import Answer, ToolCall, answer
+from simulator.policy import answer
+from simulator.policy_answer import Answer, ToolCall
 
 GREETING = "Thanks for calling. I'm the automated assistant. How can I help you?"
 INSTRUCTIONS = "\n".join(

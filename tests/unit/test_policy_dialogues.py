@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from datetime import date, datetime, timedelta
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from simulator.policy import Answer, ToolCall, answer
+from simulator.policy import answer
+from simulator.policy_answer import Answer, ToolCall
 
 DIALOGUES = Path(__file__).parent / "dialogues"
 ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -45,6 +47,13 @@ class Desk:
         self.ledger: dict[str, tuple[str, datetime]] = {}
         """What each slot was offered for."""
         self.booked: list[dict[str, str]] = []
+        self.mine: list[dict[str, Any]] | None = copy.deepcopy(dialogue.get("mine"))
+        """The caller's appointments; None: nobody may hear about any."""
+        self.is_proven: bool = dialogue.get("is_attested", False)
+        self.can_prove: bool = dialogue.get("can_prove", True)
+        self.code: str = dialogue.get("code", "")
+        self.changes: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
 
     def system_prompt(self) -> str:
         days = [self.now.date() + timedelta(days=n) for n in range(21)]
@@ -64,6 +73,11 @@ class Desk:
         return [
             _tool("find_slots", "Find free slots.", wish, list(choice)),
             *(_tool(_tool_name(title), f"Book {title} for the caller.", booking, required) for title in self.titles),
+            *(
+                []
+                if self.mine is None
+                else [_tool(name, "", dict.fromkeys(of, text), []) for name, of in EXISTING.items()]
+            ),
             _tool("end_call", "End the call.", {}, []),
         ]
 
@@ -73,6 +87,9 @@ class Desk:
         arguments = {name: str(value) for name, value in call.arguments.items()}
         if call.name == "find_slots":
             return self._find(**arguments)
+        if call.name in EXISTING:
+            result: dict[str, Any] = getattr(self, f"_{call.name}")(last_said=last_said, **arguments)
+            return result
         title = next(title for title in self.titles if _tool_name(title) == call.name)
         return self._book(title, last_said, **arguments)
 
@@ -138,6 +155,96 @@ class Desk:
             "say": "You're booked. You'll get a text message.",
             "hint": "Ask for anything else.",
         }
+
+    def _find_appointments(self, last_said: str, name: str = "", date: str = "") -> dict[str, Any]:
+        mine = self.mine or []
+        if name and self.can_prove:
+            self.is_proven = any(name == each["name"] and date == f"{_moment(each['at']):%Y-%m-%d}" for each in mine)
+        if not (self.is_proven and mine):
+            return self._not_verified()
+        rows = [
+            {
+                "key": f"m{number}",
+                "say": f"a {each['title']} on {spoken(_moment(each['at']))}",
+                "title": each["title"],
+                "date": f"{_moment(each['at']):%Y-%m-%d}",
+                "time": f"{_moment(each['at']):%H:%M}",
+            }
+            for number, each in enumerate(mine, 1)
+        ]
+        return {"status": "found", "say": f"You have {'; '.join(row['say'] for row in rows)}.", "appointments": rows}
+
+    def _not_verified(self) -> dict[str, Any]:
+        if self.can_prove:
+            say, hint = "What name is it under, and which day is it?", "Call find_appointments with both."
+        else:
+            say, hint = "Which number is it under? I can text a code to it.", "Call text_code with that number."
+        return {"status": "not_verified", "say": f"I can't find it with what I have so far. {say}", "hint": hint}
+
+    def _text_code(self, last_said: str, number: str = "+14155550123") -> dict[str, Any]:
+        self.changes.append({"code": number})
+        return {"status": "code_sent", "say": "I've just texted a code to it. Please read it to me, or type it."}
+
+    def _check_code(self, last_said: str, code: str) -> dict[str, Any]:
+        self.is_proven = code.replace(" ", "") == self.code
+        if self.is_proven:
+            return self._find_appointments(last_said)
+        say, hint = "Could you read me the code once more?", "Call check_code with what the caller says or types."
+        return {"status": "not_verified", "say": f"I can't find it with what I have so far. {say}", "hint": hint}
+
+    def _confirm_appointment(self, last_said: str, appointment: str) -> dict[str, Any]:
+        self.changes.append({"confirmed": self._at(appointment)})
+        return {"status": "confirmed", "say": "Thank you, I've noted that you're coming."}
+
+    def _move_appointment(self, last_said: str, appointment: str, slot: str, reason: str = "") -> dict[str, Any]:
+        start = self.ledger[slot][1]
+        if "move" not in last_said or spoken(start) not in last_said:
+            return {"status": "not_confirmed", "say": f"I'll move it to {spoken(start)}. Is that right?"}
+        if start in self.taken:
+            self.free.remove(start)
+            return self._offer("taken", "I'm sorry, that one was just taken. I have ", sorted(self.free))
+        self.changes.append({"moved": self._at(appointment), "to": f"{start:%Y-%m-%dT%H:%M}"})
+        self._of(appointment)["at"] = start
+        return {"status": "moved", "say": f"Done: it's now on {spoken(start)}."}
+
+    def _cancel_appointment(self, last_said: str, appointment: str, reason: str = "") -> dict[str, Any]:
+        when = spoken(_moment(self._of(appointment)["at"]))
+        if "is_gone" not in self._of(appointment):
+            if "cancel" not in last_said or when not in last_said:
+                return {"status": "not_confirmed", "say": f"I'll cancel it on {when}. Is that right?"}
+            self.changes.append({"cancelled": self._at(appointment)} | ({"reason": reason} if reason else {}))
+            self._of(appointment)["is_gone"] = True
+        return {"status": "cancelled", "say": f"Your appointment on {when} is cancelled."}
+
+    def _join_waitlist(self, **left: str) -> dict[str, Any]:
+        return self._noted("waitlist", "I've put you on the waitlist.", **left)
+
+    def _request_callback(self, **left: str) -> dict[str, Any]:
+        return self._noted("call back", "I've noted that. Somebody will call you back.", **left)
+
+    def _noted(self, kind: str, say: str, last_said: str, **left: str) -> dict[str, Any]:
+        self.requests.append({"kind": kind} | left)
+        return {"status": "noted", "say": say}
+
+    def _of(self, key: str) -> dict[str, Any]:
+        assert self.mine
+        return self.mine[int(key.removeprefix("m")) - 1]
+
+    def _at(self, key: str) -> str:
+        return f"{_moment(self._of(key)['at']):%Y-%m-%dT%H:%M}"
+
+
+EXISTING = {
+    "find_appointments": ("name", "date"),
+    "confirm_appointment": ("appointment",),
+    "move_appointment": ("appointment", "slot", "reason"),
+    "cancel_appointment": ("appointment", "reason"),
+    "text_code": ("number",),
+    "check_code": ("code",),
+    "join_waitlist": ("name", "number", "best_time", "notes", "appointment"),
+    "request_callback": ("name", "number", "best_time", "notes"),
+}
+"""The tools for what exists and for what is left, with their arguments."""
 
 
 def _tool(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
@@ -222,7 +329,9 @@ def test_the_dialogue_goes_as_written(dialogue: dict[str, Any]) -> None:
         play.turn(line)
         _check(line, play, f"turn {n}, after {line.get('user', line.get('developer'))!r}")
 
-    assert play.desk.booked == [_booking(each, play.desk.titles[0]) for each in dialogue["booked"]]
+    assert play.desk.booked == [_booking(each, play.desk.titles[0]) for each in dialogue.get("booked", [])]
+    assert play.desk.changes == [_plain_times(each) for each in dialogue.get("changes", [])]
+    assert play.desk.requests == dialogue.get("requests", [])
 
 
 def _check(line: dict[str, Any], play: Play, where: str) -> None:
@@ -236,6 +345,13 @@ def _check(line: dict[str, Any], play: Play, where: str) -> None:
     assert play.said, spoke
     assert re.search(line.get("says", ""), play.said), spoke
     assert not ("not_says" in line and re.search(line["not_says"], play.said)), spoke
+
+
+def _plain_times(expected: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: f"{value:%Y-%m-%dT%H:%M}" if isinstance(value, datetime) else str(value)
+        for name, value in expected.items()
+    }
 
 
 def _booking(expected: dict[str, Any], title: str) -> dict[str, str]:

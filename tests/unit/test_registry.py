@@ -180,7 +180,7 @@ async def test_a_refused_confirmation_gives_the_words_to_say() -> None:
     result = await model.call("find_slots", {"kind": "shave"})
 
     assert result["say"] == "Is that right?"
-    assert "Nothing is booked" in result["hint"]
+    assert "Nothing was done" in result["hint"]
 
 
 async def test_a_tool_that_takes_too_long_is_stopped_and_answered_once() -> None:

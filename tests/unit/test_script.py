@@ -52,6 +52,14 @@ def test_an_exhausted_script_says_nothing() -> None:
     assert script.next_line("Anything else?") is None
 
 
+def test_a_code_is_said_in_words_and_pressed_in_digits() -> None:
+    said, pressed = Line(say="It's {sms_code}."), Line(press="*{sms_code}#")
+
+    assert (said.needs_code, pressed.needs_code, Line(say="No.").needs_code) == (True, True, False)
+    assert said.with_code("402113").say == "It's four zero two one one three."
+    assert pressed.with_code("402113").press == "*402113#"
+
+
 @pytest.mark.parametrize(("secs", "barges_in"), [(1.4, False), (1.5, True), (4.0, True)])
 def test_barges_in_once_the_agent_has_spoken_for_so_long(secs: float, barges_in: bool) -> None:
     line = Line(when="two", say="Two, please.", barge_in=1.5)

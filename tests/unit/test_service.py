@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
-from appointments.availability import nearest
-from appointments.model import EventTypeId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appointments.availability import clear_of, nearest
+from appointments.model import BookingRules, EventTypeId
+from appointments.rules import keep_free
+from appointments.store.records import Block
 from tests.factories import EVENT_TYPE, a_request, a_slot
+
+HOURS = st.integers(0, 24).map(lambda number: number / 2)
+BLOCKS = st.builds(
+    lambda hours, minutes: Block("101", a_slot(hours).start, a_slot(hours, minutes=minutes).end),
+    HOURS,
+    st.sampled_from([15, 60, 300]),
+)
 
 
 def test_the_same_wish_has_the_same_key() -> None:
@@ -32,3 +45,14 @@ def test_what_overlaps_is_no_alternative() -> None:
 
 def test_one_side_alone_gives_up_to_three() -> None:
     assert nearest(a_slot(53), [a_slot(h) for h in (54, 55, 56, 57)]) == (a_slot(54), a_slot(55), a_slot(56))
+
+
+@given(st.sets(HOURS), st.lists(BLOCKS, max_size=6), st.integers(0, 60))
+def test_what_is_clear_overlaps_no_block_with_its_buffers(hours: set[float], kept: list[Block], buffer: int) -> None:
+    rules = BookingRules(buffer_before=timedelta(minutes=buffer))
+    slots = [a_slot(each) for each in sorted(hours)]
+
+    found = list(clear_of({slot: keep_free(slot, rules) for slot in slots}, kept))
+
+    spans = [(slot, *keep_free(slot, rules)) for slot in slots]
+    assert found == [slot for slot, begin, until in spans if not any(begin < b.end and b.start < until for b in kept)]

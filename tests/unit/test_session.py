@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appointments.errors import NotConfirmed, SlotNotOffered
+from appointments.errors import NotConfirmed, RuleViolation, SlotNotOffered
 from appointments.model import EventTypeId, Slot
-from tests.factories import ACTION, ZONE, a_slot
+from tests.factories import ACTION, NOW, a_slot
 from tests.sessions import CLINIC, a_session, agent, caller
+from tools.booking import agreement_to_book
 from tools.session import Utterance
 
 TWO, THREE, FRIDAY = a_slot(53), a_slot(54), a_slot(77)
@@ -31,9 +32,7 @@ def is_confirmed(*heard: Utterance, name: str = "Maya Chen", slot: Slot = TWO) -
     session = a_session()
     offered = {each.slot: each for each in session.offer(ACTION, [TWO, THREE, FRIDAY])}
     try:
-        session.require_confirmed(
-            offered[slot], "Is that right?", title=ACTION.title, name=name, zone=ZONE, heard=heard
-        )
+        session.require_confirmed(agreement_to_book(session, ACTION, offered[slot], ACTION.title, name), heard)
     except NotConfirmed:
         return False
     return True
@@ -170,7 +169,7 @@ def test_the_refusal_carries_what_must_be_said_first() -> None:
     (offered,) = session.offer(ACTION, [TWO])
 
     with pytest.raises(NotConfirmed) as refused:
-        session.require_confirmed(offered, READ_BACK.text, title=ACTION.title, name="Maya Chen", zone=ZONE, heard=[])
+        session.require_confirmed(agreement_to_book(session, ACTION, offered, ACTION.title, "Maya Chen"), [])
 
     assert refused.value.read_back == READ_BACK.text
 
@@ -197,7 +196,7 @@ def test_of_two_things_at_the_same_time_the_one_that_was_read_back_is_confirmed(
     heard = (agent(read_back), caller("Yes."))
 
     with contextlib.nullcontext() if is_agreed else pytest.raises(NotConfirmed):
-        session.require_confirmed(offered, "", title=title, name="Maya Chen", zone=ZONE, heard=heard)
+        session.require_confirmed(agreement_to_book(session, colour, offered, title, "Maya Chen"), heard)
 
 
 def test_a_slot_is_found_by_its_key_however_it_is_written() -> None:
@@ -239,6 +238,28 @@ def test_each_action_says_the_slot_in_its_own_zone() -> None:
     session.offer(pacific, [TWO])
 
     assert session.offered(ACTION, first.key).say == SPOKEN[TWO]
+
+
+def test_an_old_offer_is_refused_unless_it_was_booked() -> None:
+    clock = [NOW]
+    session = a_session(clock=lambda: clock[0])
+    (two, three) = session.offer(ACTION, [TWO, THREE])
+    session.booked_for[TWO] = "Maya Chen"
+
+    clock[0] += timedelta(minutes=16)
+
+    assert session.offered(ACTION, two.key) == two
+    with pytest.raises(SlotNotOffered):
+        session.offered(ACTION, three.key)
+
+
+def test_a_slot_that_the_business_does_not_offer_any_more_is_refused() -> None:
+    session = a_session()
+    (offered,) = session.offer(ACTION, [TWO])
+    session.business = replace(CLINIC, hours=())
+
+    with pytest.raises(RuleViolation):
+        session.offered(ACTION, offered.key)
 
 
 def test_a_withdrawn_key_is_refused_until_it_is_offered_again() -> None:

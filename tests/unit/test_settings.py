@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.settings import Settings, load_settings
+from agent.settings import Settings, author_settings, load_settings, talk_settings
 from appointments.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,6 @@ COMPLETE = {
     "TWILIO_ACCOUNT_SID": "AC" + "a" * 32,
     "TWILIO_AUTH_TOKEN": "tw-hush-1",
     "OPENAI_API_KEY": "sk-hush-2",
-    "CALCOM_API_KEY": "cal_live_hush-3",
     "BUSINESS_FILE": "harbor.toml",
 }
 
@@ -40,7 +39,7 @@ def refused(env_file: Path | None = None) -> str:
     return str(caught.value)
 
 
-def test_needs_six_settings_only(environment: pytest.MonkeyPatch) -> None:
+def test_needs_five_settings_only(environment: pytest.MonkeyPatch) -> None:
     settings = load_settings(None)
 
     assert settings.twilio_api_base_url == "https://api.twilio.com"
@@ -62,7 +61,6 @@ def test_names_everything_that_is_unset_and_where_to_get_it(environment: pytest.
     assert [line.split()[0] for line in message.splitlines()] == list(COMPLETE)
     assert "TWILIO_AUTH_TOKEN is unset. Get it: Twilio Console → Account → API keys & tokens" in message
     assert "OPENAI_API_KEY is unset. Get it: https://platform.openai.com/api-keys" in message
-    assert "CALCOM_API_KEY is unset. Get it: Cal.com → Settings → Developer → API keys" in message
     assert "prompts/business/rehearsal.toml" in message
 
 
@@ -77,16 +75,16 @@ def test_names_everything_that_is_unset_and_where_to_get_it(environment: pytest.
         ("TWILIO_ACCOUNT_SID", "hush-4", "must start with AC"),
         ("TWILIO_AUTH_TOKEN", " , ", "is empty"),
         ("TWILIO_API_KEY_SID", "AChush-4", "must start with SK"),
-        ("TWILIO_API_KEY_SECRET", "hush-4", "go together"),
+        ("TWILIO_API_KEY_SECRET", "hush-4", "is set without TWILIO_API_KEY_SID: set both or neither"),
         ("OPENAI_BASE_URL", "ftp://hush-4", "must be a URL"),
         ("CALCOM_EVENT_TYPE_ID", "hush-4", "number of an event type"),
-        ("MAX_CALL_SECS", "hush-4", "is wrong"),
-        ("MAX_CALL_SECS", "5", "greater than or equal to 30"),
-        ("RECORD_CALLS", "hush-4", "is wrong"),
-        ("TURN_END", "hush-4", "'smart_turn' or 'speech_timeout'"),
-        ("LOG_LEVEL", "hush-4", "is wrong"),
+        ("MAX_CALL_SECS", "hush-4", "must be a valid integer"),
+        ("MAX_CALL_SECS", "5", "must be greater than or equal to 30"),
+        ("RECORD_CALLS", "hush-4", "must be true or false"),
+        ("TURN_END", "hush-4", "must be 'smart_turn' or 'speech_timeout'"),
+        ("LOG_LEVEL", "hush-4", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("CLOCK_START", "2026-12-01T09:00", "unless PUBLIC_BASE_URL is loopback"),
-        ("CLOCK_START", "hush-4", "is wrong"),
+        ("CLOCK_START", "hush-4", "must be a valid datetime"),
     ],
 )
 def test_refuses_a_wrong_value_without_printing_it(
@@ -99,6 +97,63 @@ def test_refuses_a_wrong_value_without_printing_it(
     assert message.startswith(name)
     assert expected in message
     assert "hush" not in message
+
+
+def test_a_mistyped_true_is_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RECORD_CALLS", "yess")
+
+    assert refused() == 'RECORD_CALLS must be true or false, not "yess"'
+
+
+@pytest.mark.parametrize(
+    ("given", "calendar", "event_type_id"),
+    [
+        ({}, "builtin", ""),
+        ({"CALENDAR": "builtin"}, "builtin", ""),
+        ({"CALCOM_API_KEY": "cal_live_hush-3"}, "calcom", ""),
+        ({"CALCOM_API_KEY": "cal_live_hush-3", "CALCOM_EVENT_TYPE_ID": "101"}, "calcom", "101"),
+        ({"CALCOM_API_KEY": "cal_live_hush-3", "CALENDAR": "calcom"}, "calcom", ""),
+        ({"CALCOM_API_KEY": "cal_live_hush-3", "CALCOM_EVENT_TYPE_ID": "101", "CALENDAR": "builtin"}, "builtin", ""),
+    ],
+)
+def test_cal_com_is_the_calendar_when_there_is_a_key_unless_another_is_named(
+    environment: pytest.MonkeyPatch, given: dict[str, str], calendar: str, event_type_id: str
+) -> None:
+    for name, value in given.items():
+        environment.setenv(name, value)
+
+    settings = load_settings(None)
+
+    assert (settings.calendar_in_use, settings.event_type_id) == (calendar, event_type_id)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"CALENDAR": "calcom", "CALCOM_API_KEY": " "},
+            "CALCOM_API_KEY is unset, and CALENDAR is calcom. Get it: Cal.com → Settings → Developer → API keys",
+        ),
+        (
+            {"CALCOM_EVENT_TYPE_ID": "101"},
+            "CALCOM_EVENT_TYPE_ID is set without CALCOM_API_KEY: set both or neither",
+        ),
+        ({"CALENDAR": "outlook"}, "CALENDAR must be '', 'builtin' or 'calcom'"),
+    ],
+)
+def test_a_calendar_that_cannot_be_booked_is_refused(
+    environment: pytest.MonkeyPatch, given: dict[str, str], message: str
+) -> None:
+    for name, value in given.items():
+        environment.setenv(name, value)
+
+    assert refused() == message
+
+
+def test_half_an_api_key_is_refused(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TWILIO_API_KEY_SID", "SK" + "b" * 32)
+
+    assert refused().startswith("TWILIO_API_KEY_SECRET is unset beside TWILIO_API_KEY_SID: set both or neither")
 
 
 def test_never_shows_a_secret(environment: pytest.MonkeyPatch) -> None:
@@ -164,6 +219,42 @@ def test_notices_a_misspelt_name_in_the_file(
 
     assert f"{name} in" in refused(env_file)
     assert f"did you mean {meant}?" in refused(env_file)
+
+
+def test_a_file_that_is_not_there_is_named_first(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "none.env").llm_model == "gpt-4.1"
+
+    environment.delenv("OPENAI_API_KEY")
+    missing, unset = refused(tmp_path / "none.env").splitlines()
+
+    assert missing.startswith(f"there is no {tmp_path / 'none.env'}. Copy env.example")
+    assert unset.startswith("OPENAI_API_KEY is unset")
+
+
+def test_every_line_of_the_file_that_sets_nothing_is_named(
+    environment: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("# Ours\nLLM_MODEL='a\nb'\n\nOPENAI_API_KEY\n\n\nMAX_CALL_SECS hush 5\nLOG_LEVEL=\n")
+
+    assert [line.partition(" ")[0] for line in refused(env_file).splitlines()] == [f"{env_file}:5", f"{env_file}:8"]
+    assert "hush" not in refused(env_file)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_is_no_text_is_refused(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
+
+    assert refused(tmp_path / ".env").startswith(f"{tmp_path / '.env'} cannot be read (UnicodeDecodeError)")
+
+
+def test_the_settings_of_authors_forgive_the_others(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in COMPLETE:
+        environment.delenv(name)
+    (tmp_path / ".env").write_text("TWILIO_ACOUNT_SID=x\nMAX_CALL_SECS=soon\nLLM_MODEL=gpt-5.1\n")
+
+    assert author_settings(tmp_path / ".env").llm_model == "gpt-5.1"
+    assert not talk_settings(tmp_path / "none.env").has_model
 
 
 def test_env_example_explains_every_setting_and_no_other() -> None:

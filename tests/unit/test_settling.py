@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from appointments.attempts import Book
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
 from appointments.settling import Settling
 from tests.factories import EVENT_TYPE, QUICK, ShakyCalendar, an_appointment, down, taken
 
 if TYPE_CHECKING:
-    from appointments.model import AppointmentId, Booking
+    from appointments.model import Booking
 
 
-async def _keep_working(_: AppointmentId) -> None:
-    pass
+@dataclass(frozen=True)
+class Attempt(Book):
+    """A booking that no record is kept of."""
+
+    async def keep_working(self) -> None:
+        pass
 
 
 async def _book(calendar: ShakyCalendar) -> Booking:
-    settling = Settling(calendar=calendar, times=QUICK, keep_working=_keep_working)
-    return await settling.book(EVENT_TYPE, an_appointment())
+    return await Settling(QUICK).carry_out(Attempt(calendar, cast("Any", None), EVENT_TYPE, an_appointment()))
 
 
 async def test_a_clear_answer_is_not_looked_up() -> None:

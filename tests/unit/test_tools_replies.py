@@ -7,11 +7,26 @@ import inspect
 import pytest
 
 from appointments import errors
-from appointments.errors import CalendarUnavailable, NotConfirmed, SlotlineError, SlotNotOffered, SlotTaken
+from appointments.errors import (
+    CalendarUnavailable,
+    NotChangeable,
+    NotConfirmed,
+    RuleViolation,
+    SlotlineError,
+    SlotNotOffered,
+    SlotTaken,
+)
+from appointments.model import AppointmentStatus, Rule
 from tests.factories import a_slot
 from tools.replies import Status, reply_to_error
 
-MADE = {SlotTaken: SlotTaken(a_slot()), SlotNotOffered: SlotNotOffered("a9"), NotConfirmed: NotConfirmed("Right?")}
+MADE = {
+    SlotTaken: SlotTaken(a_slot()),
+    SlotNotOffered: SlotNotOffered("a9"),
+    NotConfirmed: NotConfirmed("Right?"),
+    NotChangeable: NotChangeable(AppointmentStatus.CANCELLED),
+    RuleViolation: RuleViolation(a_slot(), Rule.TOO_SOON),
+}
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SlotlineError)]
 
 
@@ -35,3 +50,27 @@ def test_an_outage_forbids_naming_times() -> None:
 
     assert reply.status is Status.UNAVAILABLE
     assert "Do not name times" in reply.hint
+
+
+def test_an_old_offer_leads_to_a_new_search() -> None:
+    reply = reply_to_error(SlotNotOffered("a1", is_old=True))
+
+    assert reply.status is Status.NOT_OFFERED
+    assert "too old" in reply.hint
+    assert "find_slots" in reply.hint
+
+
+@pytest.mark.parametrize("rule", [rule for rule in Rule if rule is not Rule.CALLER_FULL])
+def test_a_slot_that_breaks_a_rule_now_leads_to_a_new_search(rule: Rule) -> None:
+    reply = reply_to_error(RuleViolation(a_slot(), rule))
+
+    assert reply.status is Status.NOT_ALLOWED
+    assert reply.say.endswith("Shall I look for another one?")
+    assert "find_slots" in reply.hint
+
+
+def test_a_caller_with_as_many_appointments_as_there_may_be_is_offered_no_other() -> None:
+    reply = reply_to_error(RuleViolation(a_slot(), Rule.CALLER_FULL))
+
+    assert "as many appointments" in reply.say
+    assert "find_slots" not in reply.hint

@@ -184,6 +184,20 @@ async def watched(time: Time) -> AsyncIterator[Watched]:
         yield watched
 
 
+async def test_no_answer_is_owed_while_the_caller_presses_keys(time: Time) -> None:
+    async with Watched(time).running() as watched:
+        await watched.turn_ends()
+        watched.dog.caller_types(True)
+        await time.passes(30)
+        said_meanwhile = list(watched.did)
+        watched.dog.caller_types(False)
+        watched.dog.expect_answer()
+        await settled()
+        await time.passes(module.FILLER_SECS)
+
+    assert (said_meanwhile, watched.did) == ([], [ONE_MOMENT])
+
+
 async def test_fills_the_silence_when_no_answer_comes(watched: Watched) -> None:
     await watched.turn_ends()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appointments.errors import WishNotUnderstood
-from appointments.model import Business, OpeningHours, PhoneNumber
+from appointments.model import BookingRules, Business, OpeningHours, PhoneNumber
 from appointments.spoken import say_time
 from appointments.wishes import PartOfDay, Wish, is_open_at, resolve_wish
 
@@ -138,6 +139,26 @@ def test_takes_no_preference_for_no_wish(said: str) -> None:
 
 def test_takes_an_iso_date() -> None:
     assert resolve(date_said=" 2026-12-03 ") == Wish(date(2026, 12, 3))
+
+
+@pytest.mark.parametrize(("day", "is_there"), [("2027-03-13", True), ("2027-03-14", False), ("2027-03-15", True)])
+def test_refuses_a_time_that_the_clock_jumps_over(day: str, is_there: bool) -> None:
+    if is_there:
+        assert resolve("02:30", date_said=day).time == time(2, 30)
+        return
+
+    with pytest.raises(WishNotUnderstood, match="there is no 02:30: the clock is put forward"):
+        resolve("02:30", date_said=day)
+
+
+def test_takes_a_time_that_the_clock_shows_twice() -> None:
+    assert resolve("01:30", date_said="2026-11-01").time == time(1, 30)
+
+
+def test_is_closed_on_a_closed_date() -> None:
+    closed = replace(business(), rules=BookingRules(closed=frozenset({date(2026, 12, 3)})))
+
+    assert not is_open_at(closed, datetime(2026, 12, 3, 9, tzinfo=NEW_YORK))
 
 
 def test_is_open_between_opening_and_closing() -> None:

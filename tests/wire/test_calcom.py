@@ -1,25 +1,18 @@
-"""Cal.com as a calendar: the port's promises against the stand-in, odd bookings, faults and limits."""
+"""Cal.com as a calendar: the port's promises against the stand-in, what is sent, and odd bookings."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 
-from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
+from appointments.errors import CalendarRejected
 from appointments.model import BookingStatus, BookingUid
-from calendars.calcom import CalComCalendar
-from simulator.world import run_app
 from tests.calendar_conformance import (
     ANOTHER_KEY,
     EVENT_TYPE,
-    FREE,
     HALF_PAST_TWO,
     KEY,
     MAYA,
@@ -29,34 +22,32 @@ from tests.calendar_conformance import (
     CalendarConformance,
     book,
     find,
-    free,
 )
-from tests.scripted_calcom import READS, connected, says, scripted, wire_booking
-from tests.stand_ins import StandIn, serving_calcom
+from tests.scripted_calcom import says, scripted, wire_booking
+from tests.served_calcom import connected_to, served_calcom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-
-LOST = ["error_500", "drop_before", "drop_after"]
+    from calendars.calcom import CalComCalendar
+    from tests.stand_ins import StandIn
 
 
 @pytest.fixture
 async def stand_in() -> AsyncIterator[StandIn]:
-    async with serving_calcom() as served:
-        event_types = [{"title": EVENT_TYPE.title, "minutes": 30, "requires_email": True}]
-        starts = [slot.start.isoformat() for slot in FREE]
-        await served.order("world", now=NOW.isoformat(), free=starts, event_types=event_types)
+    async with served_calcom() as served:
         yield served
 
 
 @pytest.fixture
 async def calendar(stand_in: StandIn) -> AsyncIterator[CalComCalendar]:
-    async with connected(stand_in.url, stand_in.credentials.calcom_api_key) as connection:
+    async with connected_to(stand_in) as connection:
         yield connection
 
 
 class TestCalComCalendar(CalendarConformance):
+    has_holds = True
+
     @pytest.fixture
     def under_test(self, calendar: CalComCalendar) -> CalComCalendar:
         return calendar
@@ -93,13 +84,6 @@ async def test_sends_notes_only_where_there_are_some(notes: str) -> None:
 
     assert server.bodies[0].get("bookingFieldsResponses") == ({"notes": notes} if notes else None)
     assert server.bodies[0]["start"] == "2026-12-03T19:00:00Z"
-
-
-async def test_reads_a_booking_by_its_uid(calendar: CalComCalendar) -> None:
-    booking = await book(calendar, TWO)
-
-    assert await calendar.get(booking.uid) == booking
-    assert await calendar.get(BookingUid("another")) is None
 
 
 async def test_tells_the_zone_of_the_owner_of_the_key(calendar: CalComCalendar) -> None:
@@ -210,199 +194,3 @@ async def test_finds_a_booking_of_an_event_type_that_has_grown(calendar: CalComC
 
     assert booking.slot.duration == timedelta(minutes=90)
     assert await find(calendar, TWO, KEY) == booking
-
-
-# Faults.
-
-
-async def hit(stand_in: StandIn, on: str, kind: str, *, seconds: float = 0.0) -> None:
-    """Let every request of the operation go wrong, so that those that fired count the requests."""
-    await stand_in.break_down(on, kind, times=100, seconds=seconds)
-
-
-async def requests_hit(stand_in: StandIn) -> int:
-    """Return how many requests a fault has hit."""
-    return len((await stand_in.state())["faults"])
-
-
-@pytest.mark.parametrize("kind", LOST)
-@pytest.mark.parametrize("on", READS)
-async def test_a_read_survives_two_stumbles(calendar: CalComCalendar, stand_in: StandIn, on: str, kind: str) -> None:
-    await stand_in.break_down(on, kind, times=2)
-
-    await READS[on](calendar)
-
-    assert await requests_hit(stand_in) == 2
-
-
-@pytest.mark.parametrize("kind", LOST)
-@pytest.mark.parametrize("on", READS)
-async def test_a_read_gives_up_after_three_tries(
-    calendar: CalComCalendar, stand_in: StandIn, on: str, kind: str
-) -> None:
-    await hit(stand_in, on, kind)
-
-    with pytest.raises(CalendarUnavailable) as caught:
-        await READS[on](calendar)
-
-    assert not caught.value.is_unclear
-    assert await requests_hit(stand_in) == 3
-
-
-@pytest.mark.parametrize("on", READS)
-async def test_a_stalled_read_ends_in_time(stand_in: StandIn, on: str) -> None:
-    await hit(stand_in, on, "slow", seconds=5)
-    async with connected(stand_in.url, stand_in.credentials.calcom_api_key, timeout_secs=0.2) as calendar:
-        began = time.monotonic()
-
-        with pytest.raises(CalendarUnavailable, match=r"Cal\.com did not answer GET") as caught:
-            await READS[on](calendar)
-
-    assert time.monotonic() - began < 2
-    assert not caught.value.is_unclear
-
-
-async def test_an_answer_that_trickles_in_ends_in_time() -> None:
-    async def trickle(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await response.write(b" ")
-                await asyncio.sleep(0.05)
-        return response
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", trickle)
-    runner, url = await run_app(app, 0)
-    try:
-        async with connected(url, timeout_secs=0.3) as calendar:
-            with pytest.raises(CalendarUnavailable) as reading:
-                await free(calendar)
-            with pytest.raises(CalendarUnavailable) as writing:
-                await book(calendar, TWO)
-    finally:
-        await runner.cleanup()
-
-    assert not reading.value.is_unclear
-    assert writing.value.is_unclear
-
-
-@pytest.mark.parametrize("kind", LOST)
-async def test_a_create_whose_answer_is_lost_is_unclear_and_sent_once(
-    calendar: CalComCalendar, stand_in: StandIn, kind: str
-) -> None:
-    await hit(stand_in, "create", kind)
-
-    with pytest.raises(CalendarUnavailable) as caught:
-        await book(calendar, TWO)
-
-    assert caught.value.is_unclear
-    assert await requests_hit(stand_in) == 1
-    found = await find(calendar, TWO, KEY)
-    assert (found is not None) is (kind == "drop_after")
-
-
-async def test_a_stalled_create_is_unclear_in_time_and_sent_once(stand_in: StandIn) -> None:
-    await hit(stand_in, "create", "slow", seconds=5)
-    async with connected(stand_in.url, stand_in.credentials.calcom_api_key, timeout_secs=0.2) as calendar:
-        began = time.monotonic()
-
-        with pytest.raises(CalendarUnavailable, match=r"Cal\.com did not answer POST") as caught:
-            await book(calendar, TWO)
-
-    assert time.monotonic() - began < 2
-    assert caught.value.is_unclear
-    assert await requests_hit(stand_in) == 1
-
-
-async def test_a_slot_somebody_else_got_first_is_taken(calendar: CalComCalendar, stand_in: StandIn) -> None:
-    await hit(stand_in, "create", "taken")
-
-    with pytest.raises(SlotTaken):
-        await book(calendar, TWO)
-
-    assert await requests_hit(stand_in) == 1
-    assert await find(calendar, TWO, KEY) is None
-
-
-async def test_repeating_a_lost_create_is_refused_and_ours_is_found(
-    calendar: CalComCalendar, stand_in: StandIn
-) -> None:
-    await stand_in.break_down("create", "drop_after")
-    with pytest.raises(CalendarUnavailable):
-        await book(calendar, TWO)
-
-    with pytest.raises(SlotTaken):
-        await book(calendar, TWO)
-
-    (made,) = (await stand_in.state())["bookings"]
-    found = await find(calendar, TWO, KEY)
-    assert found is not None
-    assert found.uid == made["uid"]
-
-
-async def test_nothing_listening_is_not_unclear() -> None:
-    async with scripted(says({})) as (server, _):
-        url = server.url
-    async with connected(url) as calendar:
-        with pytest.raises(CalendarUnavailable, match=r"Cal\.com cannot be reached") as caught:
-            await book(calendar, TWO)
-
-    assert not caught.value.is_unclear
-
-
-# Limits of the rate.
-
-
-async def test_a_read_waits_for_a_near_reset(calendar: CalComCalendar, stand_in: StandIn) -> None:
-    await stand_in.break_down("slots", "rate_limited", seconds=1)
-    began = time.monotonic()
-
-    assert await free(calendar) == list(FREE)
-
-    assert time.monotonic() - began >= 1
-    assert await requests_hit(stand_in) == 1
-
-
-@pytest.mark.parametrize("on", READS)
-async def test_a_read_gives_up_at_once_when_the_reset_is_far(
-    calendar: CalComCalendar, stand_in: StandIn, on: str
-) -> None:
-    await hit(stand_in, on, "rate_limited", seconds=60)
-
-    with pytest.raises(CalendarUnavailable, match="429"):
-        await READS[on](calendar)
-
-    assert await requests_hit(stand_in) == 1
-
-
-@pytest.mark.parametrize(
-    ("headers", "tries"),
-    [
-        ({"X-RateLimit-Reset-Default": str(int(time.time()) + 3600)}, 1),
-        ({"X-RateLimit-Reset-Default": "1000000001"}, 3),
-        ({"Retry-After": "30"}, 1),
-        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT", "X-RateLimit-Reset-Default": "nan"}, 3),
-        ({}, 3),
-    ],
-    ids=["far unix time", "past unix time", "retry after", "nonsense", "no word"],
-)
-async def test_reads_the_reset_in_all_its_forms(headers: dict[str, str], tries: int) -> None:
-    async with scripted(says({}, status=429, headers=headers)) as (server, calendar):
-        with pytest.raises(CalendarUnavailable, match="429"):
-            await calendar.me()
-
-    assert len(server.requests) == tries
-
-
-async def test_a_create_over_the_limit_is_sent_once_and_books_nothing(
-    calendar: CalComCalendar, stand_in: StandIn
-) -> None:
-    await hit(stand_in, "create", "rate_limited", seconds=1)
-
-    with pytest.raises(CalendarUnavailable, match="429") as caught:
-        await book(calendar, TWO)
-
-    assert not caught.value.is_unclear
-    assert await requests_hit(stand_in) == 1

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotlineError, SlotTaken
 from appointments.model import BookingUid, EventTypeId
-from tests.calendar_conformance import EVENT_TYPE, MAYA, TWO, book
+from tests.calendar_conformance import EVENT_TYPE, MAYA, REASON, TWO, book
 from tests.scripted_calcom import (
     API_KEY,
     READS,
+    WRITES,
     Operation,
     connected,
     refuses,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 ASKING: dict[str, Operation] = {**READS, "me": lambda calendar: calendar.me()}
-OPERATIONS: dict[str, Operation] = {**ASKING, "create": lambda calendar: book(calendar, TWO)}
+OPERATIONS: dict[str, Operation] = {**ASKING, **WRITES}
 
 # Refusals.
 
@@ -51,12 +52,13 @@ OPERATIONS: dict[str, Operation] = {**ASKING, "create": lambda calendar: book(ca
         (400, "Attempting to book a meeting in the past."),
     ],
 )
+@pytest.mark.parametrize("on", ["create", "reschedule"])
 async def test_a_slot_that_is_not_to_be_had_is_taken(
-    envelope: Callable[[int, str], Callable[[], web.Response]], status: int, text: str
+    envelope: Callable[[int, str], Callable[[], web.Response]], status: int, text: str, on: str
 ) -> None:
     async with scripted(envelope(status, text)) as (server, calendar):
         with pytest.raises(SlotTaken):
-            await book(calendar, TWO)
+            await WRITES[on](calendar)
 
     assert len(server.requests) == 1
 
@@ -187,10 +189,11 @@ async def test_an_odd_answer_to_a_read_is_unavailable(answer: Callable[[], web.R
 
 
 @pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
-async def test_an_odd_answer_to_a_create_is_unclear(answer: Callable[[], web.Response]) -> None:
+@pytest.mark.parametrize("on", WRITES)
+async def test_an_odd_answer_to_a_write_is_unclear(answer: Callable[[], web.Response], on: str) -> None:
     async with scripted(answer) as (server, calendar):
         with pytest.raises(CalendarUnavailable) as caught:
-            await book(calendar, TWO)
+            await WRITES[on](calendar)
 
     assert caught.value.is_unclear
     assert len(server.requests) == 1
@@ -238,6 +241,21 @@ async def test_no_error_of_a_booking_repeats_what_was_sent(answer: Callable[[], 
 
     shown = whole_text(caught.value).lower()
     assert [private for private in PRIVATE if private.lower() in shown] == []
+
+
+@pytest.mark.parametrize("envelope", [refuses, refuses_raw])
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 401, 500])
+@pytest.mark.parametrize("on", ["reschedule", "cancel"])
+async def test_no_error_of_a_change_repeats_why_it_was_wanted(
+    envelope: Callable[[int, str], Callable[[], web.Response]], status: int, on: str
+) -> None:
+    async with scripted(envelope(status, f"{REASON.upper()} said maya@example.com")) as (_, calendar):
+        with pytest.raises(SlotlineError) as caught:
+            await WRITES[on](calendar)
+
+    shown = whole_text(caught.value).lower()
+    assert "dentist" not in shown
+    assert "maya@example.com" not in shown
 
 
 async def test_a_name_that_is_part_of_a_word_does_not_garble_the_message() -> None:

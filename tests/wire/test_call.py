@@ -4,120 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from pipecat.frames.frames import (
-    InterruptionFrame,
-    TranscriptionFrame,
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
-)
-from pipecat.pipeline.worker import PipelineParams
-from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
-from pipecat.turns.user_start import VADUserTurnStartStrategy
-from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
-from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.frames.frames import InterruptionFrame
 
 from agent import conversation as module
 from agent import watchdog
-from agent.conversation import Conversation
 from agent.phrases import NOBODY_THERE, ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, STILL_THERE
-from agent.transcript import Transcript
-from tests.worker import CALLER, Answer, House, ScriptedModel, open_house
+from tests.call_of_frames import PATIENCE_SECS, Call
+from tests.worker import Answer, ScriptedModel, open_house
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-PATIENCE_SECS = 5
 FIND = ("find_slots", "{}")
-
-
-@dataclass(slots=True)
-class RecordingMouth:
-    """Keeps what it is told to say."""
-
-    said: list[str] = field(default_factory=list)
-    is_interrupted: bool = False
-    is_mute: bool = False
-
-    async def say(self, text: str) -> bool:
-        if not self.is_mute:
-            self.said.append(text)
-        return not self.is_mute
-
-    async def finish(self) -> bool:
-        return not self.is_interrupted
-
-
-class Call:
-    """A conversation whose caller is frames: speech starts, words come, speech stops."""
-
-    def __init__(self, house: House, **params: Any) -> None:
-        self.house = house
-        self.mouth = RecordingMouth()
-        self.transcript = Transcript(house.worker.desk.business.number)  # type: ignore[arg-type]
-        self.outcomes: list[str] = []
-        self.tools: list[str] = []
-        self._params = params
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Call]:
-        worker = self.house.worker
-        desk = worker.desk
-        session = await worker.session("CA1", CALLER, desk)
-        instructions = desk.instructions(session.caller, now=worker.clock(), is_recorded=False)
-        llm = worker.speech.llm(instructions)
-
-        async def before_stop(outcome: str) -> None:
-            self.outcomes.append(outcome)
-
-        strategies = UserTurnStrategies(
-            start=[VADUserTurnStartStrategy()], stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.05)]
-        )
-        params: dict[str, Any] = {"user_turn_stop_timeout": 0.3, "empty_user_turn": None, **self._params}
-        self.conversation = Conversation(
-            session=session,
-            event_types=desk.event_types,
-            instructions=instructions,
-            llm=llm,
-            mouth=self.mouth,
-            transcript=self.transcript,
-            user_params=LLMUserAggregatorParams(user_turn_strategies=strategies, **params),
-            before_stop=before_stop,
-            on_tool=self.tools.append,
-        )
-        dog = self.conversation.watchdog
-        running = asyncio.create_task(
-            self.conversation.run(
-                [self.conversation.user, llm, dog, self.conversation.assistant], params=PipelineParams(), max_secs=60
-            )
-        )
-        await self.conversation.started.wait()
-        try:
-            yield self
-        finally:
-            if not running.done():
-                await self.conversation.end("")
-            async with asyncio.timeout(PATIENCE_SECS):
-                await running
-
-    async def speaks(self, words: str = "") -> None:
-        await self.conversation.queue(VADUserStartedSpeakingFrame())
-        if words:
-            await self.conversation.queue(TranscriptionFrame(words, "caller", "2026-12-01T14:00:00Z", finalized=True))
-        await self.conversation.queue(VADUserStoppedSpeakingFrame())
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECS):
-            while not holds():
-                await asyncio.sleep(0.01)
-
-    async def is_quiet(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECS):
-            await self.conversation.watchdog.quiet.wait()
 
 
 def scripted(*answers: Answer) -> ScriptedModel:

@@ -82,6 +82,8 @@ class Worker:
     controls: list[dict[str, str]] = field(default_factory=list)
     completed: asyncio.Event = field(default_factory=asyncio.Event)
     spoken: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    taught: list[list[str]] = field(default_factory=list)
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -94,6 +96,7 @@ class Worker:
         app.router.add_get("/control/calls/{sid}", self._wait_for_call)
         app.router.add_get("/control/state", self._state)
         app.router.add_get("/control/spoken", self._spoken)
+        app.router.add_post("/control/lines", self._lines)
         return app
 
     async def _webhook(self, request: web.Request) -> web.Response:
@@ -136,7 +139,12 @@ class Worker:
         return web.json_response({"status": "completed"})
 
     async def _state(self, request: web.Request) -> web.Response:
-        return web.json_response({"agent_voice": "en-us", "faults": []})
+        messages = [{"body": text} for text in self.texts]
+        return web.json_response({"agent_voice": "en-us", "faults": [], "messages": messages})
+
+    async def _lines(self, request: web.Request) -> web.Response:
+        self.taught.append((await request.json())["lines"])
+        return web.json_response({})
 
     async def _spoken(self, request: web.Request) -> web.Response:
         after = int(request.query["after"])
@@ -593,6 +601,47 @@ async def test_presses_keys(worker: Worker) -> None:
     await run_caller(worker, lines=[{"when": "code", "press": "12#", "then": "hang_up"}])
 
     assert [message["dtmf"]["digit"] for message in worker.lines[0].all("dtmf")] == ["1", "2", "#"]
+
+
+async def test_presses_the_code_that_was_texted_last(worker: Worker) -> None:
+    async def talk(line: Line) -> None:
+        await line.play(said(worker, "Enter your code."))
+        worker.texts += ["Clinic: 111111", "Clinic: 482113", "See you on December 3."]
+        await line.drain()
+
+    worker.talks = [talk]
+
+    happened = await run_caller(worker, lines=[{"when": "code", "press": "{sms_code}#", "then": "hang_up"}])
+
+    assert "".join(message["dtmf"]["digit"] for message in worker.lines[0].all("dtmf")) == "482113#"
+    assert [event["text"] for event in events(happened, "said")] == ["[presses {sms_code}#]"]
+    assert events(happened, "problem") == []
+
+
+async def test_says_the_code_when_the_recogniser_knows_how_it_sounds(worker: Worker) -> None:
+    worker.texts = ["Clinic: 482113"]
+
+    async def talk(line: Line) -> None:
+        await line.play(said(worker, "Read me the code."))
+        await after_speech(line)
+        assert worker.taught == [["It's four eight two one one three."]]
+        await line.drain()
+
+    worker.talks = [talk]
+
+    happened = await run_caller(worker, lines=[{"when": "code", "say": "It's {sms_code}.", "then": "hang_up"}])
+
+    assert [event["text"] for event in events(happened, "said")] == ["It's {sms_code}."]
+
+
+async def test_tells_how_far_the_carrier_vouches_for_the_number(worker: Worker) -> None:
+    caller = {"number": CALLER, "voice": "en-us+f3"}
+    for told in ({}, {"attestation": "A"}):
+        worker.talks = [listen]
+        await run_caller(worker, lines=[], hangs_up=True, caller=caller | told)
+
+    answered = [form for path, form in worker.webhooks if path == "/twilio/voice"]
+    assert [form.get("StirVerstat") for form in answered] == [None, "TN-Validation-Passed-A"]
 
 
 async def test_the_end_of_its_input_hangs_up(worker: Worker) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EVENT_TYPE = EventTypeId("101")
 TWO = Slot(datetime(2026, 12, 3, 19, tzinfo=UTC), timedelta(minutes=30))
+HALF_PAST_TWO = Slot(TWO.end, TWO.duration)
+NOW = datetime(2026, 12, 1, 14, tzinfo=UTC)
 CALL_SID = "CA" + "1" * 32
 
 
@@ -56,6 +58,35 @@ async def test_calcom_client_keeps_to_the_contract(attendee: Attendee) -> None:
     assert len(proxy.exchanges) == 6
     assert list(free) == [TWO]
     assert booking == found == read
+
+
+async def test_calcom_client_keeps_to_the_contract_in_changes() -> None:
+    async with serving_calcom() as stand_in, ContractProxy(load("calcom"), stand_in.url) as proxy:
+        free = [slot.start.isoformat() for slot in (TWO, HALF_PAST_TWO)]
+        await stand_in.order("world", now=NOW.isoformat(), free=free)
+        calendar = CalComCalendar.connect(proxy.url, api_key=stand_in.credentials.calcom_api_key, clock=lambda: NOW)
+        async with contextlib.aclosing(calendar):
+            offered = await calendar.event_type(EVENT_TYPE)
+            reservation = await calendar.hold(EVENT_TYPE, TWO, until=NOW + timedelta(minutes=5))
+            attendee = Attendee("Maya Chen", "America/New_York", None, "maya@example.com")
+            booking = await calendar.book(offered, TWO, attendee, notes="", idempotency_key="CA1:1")
+            await calendar.release(reservation)
+            moved = await calendar.reschedule(booking.uid, HALF_PAST_TWO, reason="")
+            again = await calendar.reschedule(booking.uid, HALF_PAST_TWO, reason="Customer requested a new time")
+            cancelled = await calendar.cancel(booking.uid, reason="Customer request")
+
+    assert proxy.violations == []
+    assert [exchange.status for exchange in proxy.exchanges if exchange.method != "get"] == [
+        201,
+        201,
+        200,
+        201,
+        400,
+        400,
+        200,
+    ]
+    assert again == moved
+    assert cancelled.uid == moved.uid
 
 
 async def test_twilio_client_keeps_to_the_contract() -> None:

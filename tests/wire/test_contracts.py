@@ -35,6 +35,9 @@ BOOKING = {
     "metadata": {"idem": "CA1:1"},
     "bookingFieldsResponses": {"notes": "A leaky faucet"},
 }
+MOVE = {"start": "2026-11-30T15:30:00Z", "reschedulingReason": "Customer requested a new time"}
+CANCELLATION = {"cancellationReason": "Customer request"}
+RESERVATION = {"eventTypeId": 101, "slotStart": "2026-11-30T15:00:00Z", "reservationDuration": 5}
 TEXT = {"To": "+14155550123", "From": "+14155550100", "Body": "See you on Monday."}
 CALL_SID = "CA" + "1" * 32
 
@@ -103,6 +106,59 @@ async def test_calcom_stand_in_holds_in_its_errors(calcom: tuple[StandIn, Contra
     assert proxy.violations == []
 
 
+async def test_calcom_stand_in_holds_in_changes(calcom: tuple[StandIn, ContractProxy]) -> None:
+    stand_in, proxy = calcom
+    http, bookings = stand_in.http, f"{proxy.url}/v2/bookings"
+    booked = (await http.post(bookings, json=BOOKING, headers=BOOKINGS)).json()["data"]["uid"]
+
+    answers = [
+        moved := await http.post(f"{bookings}/{booked}/reschedule", json=MOVE, headers=BOOKINGS),
+        await http.get(f"{bookings}/{booked}", headers=BOOKINGS),
+        await http.post(f"{bookings}/{booked}/reschedule", json=MOVE, headers=BOOKINGS),
+        await http.post(f"{bookings}/{booked}/cancel", json=CANCELLATION, headers=BOOKINGS),
+        await http.post(f"{bookings}/none/reschedule", json=MOVE, headers=BOOKINGS),
+        await http.post(f"{bookings}/none/cancel", json=CANCELLATION, headers=BOOKINGS),
+        await http.post(f"{bookings}/{moved.json()['data']['uid']}/cancel", json=CANCELLATION, headers=BOOKINGS),
+        await http.get(bookings, params={"status": "cancelled"}, headers=BOOKINGS),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 200, 400, 400, 404, 404, 200, 200]
+    assert proxy.violations == []
+
+
+async def test_calcom_stand_in_holds_in_requests_and_in_what_event_types_forbid(
+    calcom: tuple[StandIn, ContractProxy],
+) -> None:
+    stand_in, proxy = calcom
+    http, forbids = stand_in.http, {"disable_cancelling": True, "reschedule_notice_minutes": 30}
+    await stand_in.order("world", now=MONDAY_MORNING, event_types=[{"requires_confirmation": True, **forbids}])
+
+    described = await http.get(f"{proxy.url}/v2/event-types/101", headers=EVENT_TYPES)
+    requested = (await http.post(f"{proxy.url}/v2/bookings", json=BOOKING, headers=BOOKINGS)).json()["data"]
+    moved = await http.post(f"{proxy.url}/v2/bookings/{requested['uid']}/reschedule", json=MOVE, headers=BOOKINGS)
+
+    assert described.status_code == httpx.codes.OK
+    assert (requested["status"], moved.json()["data"]["status"]) == ("pending", "pending")
+    assert proxy.violations == []
+
+
+async def test_calcom_stand_in_holds_in_reservations(calcom: tuple[StandIn, ContractProxy]) -> None:
+    stand_in, proxy = calcom
+    http, reservations = stand_in.http, f"{proxy.url}/v2/slots/reservations"
+
+    answers = [
+        made := await http.post(reservations, json=RESERVATION, headers=SLOTS),
+        await http.post(reservations, json=RESERVATION, headers=SLOTS),
+        await http.post(reservations, json={**RESERVATION, "eventTypeId": 1}, headers=SLOTS),
+        await http.get(path := f"{reservations}/{made.json()['data']['reservationUid']}", headers=SLOTS),
+        await http.patch(path, json={**RESERVATION, "slotStart": "2026-11-30T16:00:00Z"}, headers=SLOTS),
+        await http.delete(path, headers=SLOTS),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 422, 404, 200, 200, 200]
+    assert proxy.violations == []
+
+
 async def test_twilio_stand_in_holds_in_texts_and_calls(twilio: tuple[StandIn, ContractProxy]) -> None:
     stand_in, proxy = twilio
     http = stand_in.http
@@ -162,6 +218,51 @@ async def test_calcom_stand_in_refuses_a_booking_the_contract_refuses(
     assert proxy.exchanges[0].request_problem
     assert answer.status_code == httpx.codes.BAD_REQUEST
     assert (await stand_in.state())["bookings"] == []
+
+
+BAD_CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
+    "a move without a time": ("/v2/bookings/{uid}/reschedule", _without(MOVE, "start"), BOOKINGS),
+    "a move with a reason that is no text": (
+        "/v2/bookings/{uid}/reschedule",
+        {**MOVE, "reschedulingReason": 1},
+        BOOKINGS,
+    ),
+    "a move without a version": ("/v2/bookings/{uid}/reschedule", MOVE, {}),
+    "a cancellation with a reason that is no text": (
+        "/v2/bookings/{uid}/cancel",
+        {"cancellationReason": ["x"]},
+        BOOKINGS,
+    ),
+    "a cancellation without a version": ("/v2/bookings/{uid}/cancel", CANCELLATION, {}),
+    "a reservation without a slot": ("/v2/slots/reservations", _without(RESERVATION, "slotStart"), SLOTS),
+    "a reservation of no event type": ("/v2/slots/reservations", _without(RESERVATION, "eventTypeId"), SLOTS),
+    "a reservation for some text of minutes": (
+        "/v2/slots/reservations",
+        {**RESERVATION, "reservationDuration": "five"},
+        SLOTS,
+    ),
+    "a reservation with another resource's version": ("/v2/slots/reservations", RESERVATION, BOOKINGS),
+}
+
+
+@pytest.mark.parametrize("why", BAD_CHANGES)
+async def test_calcom_stand_in_refuses_a_change_the_contract_refuses(
+    calcom: tuple[StandIn, ContractProxy], why: str
+) -> None:
+    stand_in, proxy = calcom
+    path, body, headers = BAD_CHANGES[why]
+    booked = await stand_in.http.post("/v2/bookings", json=BOOKING, headers=BOOKINGS)
+
+    answer = await stand_in.http.post(
+        proxy.url + path.format(uid=booked.json()["data"]["uid"]), json=body, headers=headers
+    )
+
+    assert proxy.exchanges[0].request_problem
+    assert answer.status_code in (400, 404)
+    assert "error" in answer.json()
+    state = await stand_in.state()
+    assert [booking["status"] for booking in state["bookings"]] == ["accepted"]
+    assert state["reservations"] == []
 
 
 BAD_READS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,7 +122,7 @@ async def test_a_call_goes_on_with_what_it_began_with(desk: Desk) -> None:
             "business",
             'zone = "America/New_York"  ',
             'zone = "America/Newyork"',
-            "clinic.toml:5: zone must be the IANA name",
+            "clinic.toml:6: zone must be the IANA name",
         ),
         ("business", 'prompt = "clinic.md"', 'prompt = "clinik.md"', "prompt: there is no file"),
         ("business", '"+14155550100" ', '"+14155550111" ', "restart the worker"),
@@ -197,6 +198,49 @@ async def test_a_voice_refused_at_the_start_is_mended_by_an_edit(tmp_path: Path,
         await desk.told("worker_ready")
 
         assert house.worker.is_ready
+
+
+@pytest.fixture
+async def without_calcom(tmp_path: Path, logs: list[MutableMapping[str, Any]]) -> AsyncIterator[Desk]:
+    """Open the desk of a worker that books the built-in calendar."""
+    business = tmp_path / "clinic.toml"
+    business.write_text(REHEARSAL_BUSINESS.read_text().replace('event_type = "101" ', "#"))
+    no_calcom = {"calcom_api_key": "", "calcom_event_type_id": ""}
+    async with open_house(tmp_path / "data", model=None, business_file=business, **no_calcom) as house:
+        house.worker.jobs.add("front_desk_watch", front_desk.FrontDeskWatch(house.worker).run())
+        desk = Desk(house, business, FRONT_DESK, logs)
+        await desk.told("worker_ready")
+        yield desk
+
+
+async def test_what_the_built_in_calendar_books_is_as_the_edited_file_says(without_calcom: Desk) -> None:
+    worker = without_calcom.house.worker
+    without_calcom.edit(without_calcom.business, "# minutes = 30 ", "minutes = 60 #")
+    await without_calcom.told("front_desk_changed")
+    without_calcom.edit(without_calcom.business, "[[actions]]  ", '[[actions]]\ntitle = "Visit"\n[[actions]]  ')
+    await without_calcom.told("front_desk_changed")
+
+    durations = {name: each.duration for name, each in worker.desk.event_types.items()}
+    assert durations == {"Book 30-Minute Consultation": timedelta(hours=1), "Book Visit": timedelta(minutes=30)}
+    for action in worker.desk.business.actions:
+        now = worker.clock()
+        free = await worker.service.free_slots(action, worker.desk.business, start=now, end=now + timedelta(days=3))
+        assert {slot.duration for slot in free} == {durations[action.name]}
+
+
+async def test_an_event_type_of_cal_com_is_not_booked_elsewhere(without_calcom: Desk) -> None:
+    without_calcom.edit(without_calcom.business, "[[actions]]  ", '[[actions]]\nevent_type = "101"')
+    error = (await without_calcom.told("front_desk_refused"))["error"]
+
+    assert error.startswith(f'{without_calcom.business}: "30-Minute Consultation" has event_type 101, a number at Cal')
+    assert "Set CALCOM_API_KEY to book there, or CALENDAR=builtin" in error
+
+
+async def test_an_event_type_of_cal_com_may_stay_where_the_calendar_is_named(tmp_path: Path) -> None:
+    async with open_house(tmp_path, calendar="builtin", calcom_base_url="http://127.0.0.1:1") as house:
+        (event_type,) = house.worker.desk.event_types.values()
+
+    assert event_type.id == "101"
 
 
 async def test_instructions_that_appear_later_are_used(desk: Desk) -> None:

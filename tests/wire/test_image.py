@@ -92,12 +92,12 @@ def test_a_worker_needs_nothing_that_the_image_leaves_out() -> None:
     assert finished.returncode == 0, finished.stderr
 
 
-async def test_the_shown_backup_and_count_work_beside_a_worker(tmp_path: Path) -> None:
+async def test_the_shown_backup_count_and_deletion_work_beside_a_worker(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     store = await Store.open(database_url(tmp_path / "data"))
     try:
         await store.begin_call(CallSid("CA1"), caller=None, called="+14155550100", at=datetime.now(UTC))
-        count, _ = [_run(code, tmp_path) for code in shown_python()]
+        count, _, _ = [_run(code, tmp_path) for code in shown_python()]
     finally:
         await store.close()
 

@@ -15,6 +15,7 @@ import structlog
 from agent import line as module
 from agent.line import BROKEN, BUSY, Line
 from appointments.model import CallSid, PhoneNumber
+from telephony.errors import BadToken
 from telephony.routes import IncomingCall
 from telephony.tokens import StreamTokens
 from tests.worker import CALLER, House, open_house
@@ -44,10 +45,12 @@ class Phone:
     async def can_text(self, caller: str = CALLER) -> bool:
         return (await self.worker.session("CA1", caller, self.worker.desk)).can_text
 
-    async def ring(self, call_sid: str | None = None, *, caller: str = CALLER) -> tuple[str, ET.Element]:
+    async def ring(
+        self, call_sid: str | None = None, *, caller: str = CALLER, is_attested: bool = False
+    ) -> tuple[str, ET.Element]:
         call_sid = call_sid or f"CA{uuid4().hex}"
-        answer = await self.line.ringing(IncomingCall(call_sid, caller, CALLED, {}))
-        return call_sid, parsed(answer)
+        call = IncomingCall(call_sid, caller, CALLED, is_attested=is_attested, parameters={})
+        return call_sid, parsed(await self.line.ringing(call))
 
     async def ends(self, call_sid: str, outcome: str = "completed") -> None:
         await self.worker.store.end_call(CallSid(call_sid), outcome=outcome, at=datetime.now(UTC))
@@ -58,6 +61,10 @@ class Phone:
 
 def parsed(twiml: str) -> ET.Element:
     return ET.fromstring(twiml)  # noqa: S314 -- our own answer
+
+
+def parameters_of(twiml: ET.Element) -> dict[str, str]:
+    return {each.attrib["name"]: each.attrib["value"] for each in twiml.iter("Parameter")}
 
 
 def is_answered(twiml: ET.Element) -> bool:
@@ -80,12 +87,24 @@ async def test_a_call_is_answered_with_a_stream_of_its_own(phone: Phone) -> None
 
     stream = twiml.find("Connect/Stream")
     assert stream is not None
-    parameters = {each.attrib["name"]: each.attrib["value"] for each in stream}
+    parameters = parameters_of(twiml)
     assert stream.attrib["url"] == "ws://127.0.0.1:8080/twilio/media"
     assert twiml.find("Connect").attrib["action"] == "http://127.0.0.1:8080/twilio/connect-done"  # type: ignore[union-attr]
     assert (parameters["caller"], parameters["called"]) == (CALLER, CALLED)
-    assert parameters["token"]
+    assert "attestation" not in parameters
+    assert phone.tokens.check(parameters.pop("token"), call_sid, parameters)
     assert await phone.worker.store.call(CallSid(call_sid)) is not None
+
+
+async def test_what_the_carrier_vouches_for_travels_in_the_token(phone: Phone) -> None:
+    call_sid, twiml = await phone.ring(is_attested=True)
+
+    parameters = parameters_of(twiml)
+    token = parameters.pop("token")
+    assert parameters["attestation"] == "A"
+    assert phone.tokens.check(token, call_sid, parameters)
+    with pytest.raises(BadToken):
+        phone.tokens.check(token, call_sid, {"caller": CALLER, "called": CALLED})
 
 
 async def test_the_third_call_of_a_caller_is_refused(phone: Phone) -> None:
@@ -149,10 +168,10 @@ async def test_callers_who_withhold_their_number_do_not_count_as_one(phone: Phon
 async def test_the_free_slots_are_fetched_while_it_rings(phone: Phone, house: House) -> None:
     await phone.ring()
     await house.break_down("calcom", "slots", "error_500", times=9)
-    action = phone.worker.desk.business.actions[0]
+    business = phone.worker.desk.business
     now = phone.worker.clock()
 
-    free = await phone.worker.service.free_slots(action, start=now, end=now + timedelta(days=3))
+    free = await phone.worker.service.free_slots(business.actions[0], business, start=now, end=now + timedelta(days=3))
 
     assert len(free) == 3
 

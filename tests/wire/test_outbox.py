@@ -14,11 +14,10 @@ from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear,
 from appointments.outbox import GIVE_UP_AFTER, OutboxWorker
 from appointments.store.records import OutboxRow, OutgoingText
 from appointments.store.store import Store
-from tests.factories import CALLER, a_booking, an_appointment
+from tests.factories import CALLER, a_booking, an_appointment, claim
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 LEASE = timedelta(seconds=60)
 
@@ -66,9 +65,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
-    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path}/record.db", clock=clock)
-    claimed = await opened.claim(an_appointment())
+async def store(database_url: str, clock: FakeClock) -> AsyncIterator[Store]:
+    opened = await Store.open(database_url, clock=clock)
+    claimed = await claim(opened, an_appointment())
     await opened.record(claimed.appointment_id, a_booking(), texts=[OutgoingText(CALLER, "Booked.", "ap_1|c|1")])
     yield opened
     await opened.close()

@@ -21,7 +21,7 @@ from appointments.errors import ConfigError
 from appointments.store.records import OutgoingText
 from appointments.store.store import Store
 from prompts.loader import REHEARSAL_BUSINESS
-from tests.factories import CALLER, a_booking, an_appointment
+from tests.factories import CALLER, a_booking, an_appointment, claim
 from tests.sessions import CLINIC
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def queue_a_text(folder: Path) -> CallSid:
     """Leave a booked appointment in the record whose text nobody sends; return its call."""
     store = await Store.open(database_url(folder))
     try:
-        claimed = await store.claim(an_appointment())
+        claimed = await claim(store, an_appointment())
         await store.record(claimed.appointment_id, a_booking(), texts=[OutgoingText(CALLER, "Booked.", "ap_1|c|1")])
     finally:
         await store.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from simulator.calcom import RATE_LIMIT
+from simulator.calcom_throttle import RATE_LIMIT
 from tests.stand_ins import serving_calcom
 
 if TYPE_CHECKING:
@@ -140,6 +140,10 @@ async def test_booking_is_remembered_and_takes_its_slot(calcom: StandIn) -> None
             },
             "eventTypeId": 101,
             "by": "api",
+            "rescheduledFromUid": "",
+            "rescheduledToUid": "",
+            "reason": "",
+            "changedBy": "",
         }
     ]
 
@@ -376,83 +380,6 @@ async def test_blocks_a_key_that_asks_too_often(calcom: StandIn) -> None:
     assert answer.headers["X-RateLimit-Remaining-Default"] == "0"
     await calcom.order("world", now=NOW)
     assert (await calcom.http.get("/v2/me")).status_code == httpx.codes.OK
-
-
-async def test_fault_answers_500_without_doing_the_work(calcom: StandIn) -> None:
-    await calcom.break_down("create", "error_500")
-
-    answer = await book(calcom)
-
-    assert answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR
-    assert answer.json() == {"statusCode": 500, "message": "Internal server error"}
-    assert (await calcom.state())["bookings"] == []
-    assert (await book(calcom)).status_code == httpx.codes.CREATED
-
-
-async def test_fault_answers_429_with_the_time_to_wait(calcom: StandIn) -> None:
-    await calcom.break_down("slots", "rate_limited", seconds=7)
-
-    answer = await calcom.http.get("/v2/slots", params=THURSDAY, headers=SLOTS)
-
-    assert answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-    assert answer.headers["X-RateLimit-Reset-Default"] == "7"
-    assert answer.headers["X-RateLimit-Remaining-Default"] == "0"
-
-
-async def test_fault_drops_the_request_before_the_work(calcom: StandIn) -> None:
-    await calcom.break_down("create", "drop_before")
-
-    with pytest.raises(httpx.TransportError):
-        await book(calcom)
-
-    assert (await calcom.state())["bookings"] == []
-
-
-async def test_fault_drops_the_answer_after_the_work(calcom: StandIn) -> None:
-    await calcom.break_down("create", "drop_after")
-
-    with pytest.raises(httpx.TransportError):
-        await book(calcom)
-
-    assert len((await calcom.state())["bookings"]) == 1
-
-
-async def test_fault_drops_a_refusal_too(calcom: StandIn) -> None:
-    await book(calcom)
-    await calcom.break_down("create", "drop_after")
-
-    with pytest.raises(httpx.TransportError):
-        await book(calcom)
-
-
-async def test_fault_on_any_hits_every_operation_as_often_as_ordered(calcom: StandIn) -> None:
-    await calcom.break_down("any", "error_500", times=3)
-
-    answers = [
-        await book(calcom),
-        await calcom.http.get("/v2/slots", params=THURSDAY, headers=SLOTS),
-        await calcom.http.get("/v2/me"),
-        await calcom.http.get("/v2/me"),
-    ]
-
-    assert [answer.status_code for answer in answers] == [500, 500, 500, 200]
-    assert [fault["on"] for fault in (await calcom.state())["faults"]] == ["create", "slots", "any"]
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"on": "everything", "kind": "error_500"},
-        {"on": "create", "kind": "explode"},
-        {"on": "slots", "kind": "taken"},
-        {"on": "create", "kind": "error_500", "times": 0},
-        {"on": "create", "kind": "error_500", "when": "now"},
-    ],
-)
-async def test_refuses_an_order_of_an_unknown_fault(calcom: StandIn, fault: dict[str, object]) -> None:
-    answer = await calcom.http.post("/control/faults", json=[fault])
-
-    assert answer.status_code == httpx.codes.BAD_REQUEST
 
 
 async def test_new_world_forgets_the_old_bookings(calcom: StandIn) -> None:

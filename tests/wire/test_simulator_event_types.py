@@ -137,6 +137,26 @@ async def test_the_loser_of_a_race_against_a_longer_type_finds_the_time_taken(sa
     assert (loser.status_code, message(loser)) == (httpx.codes.BAD_REQUEST, TAKEN)
 
 
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ({"type": "address", "address": "8 Willow Street", "public": True}, "8 Willow Street"),
+        ({"type": "phone", "phone": "+14155550100", "public": True}, "+14155550100"),
+        ({"type": "integration", "integration": "zoom"}, "https://zoom.us/j/{uid}"),
+        ({"type": "integration", "integration": "google-meet"}, "https://meet.google.com/{uid}"),
+    ],
+)
+async def test_a_booking_happens_where_its_event_type_does(
+    salon: StandIn, location: dict[str, object], told: str
+) -> None:
+    await salon.order("world", now=NOW, free=[TWO], event_types=[SALON[1], {**SALON[0], "location": location}])
+    described = (await salon.http.get(f"/v2/event-types/{CUT}", headers=EVENT_TYPES)).json()["data"]
+    booked = (await book(salon, CUT)).json()["data"]
+
+    assert described["locations"] == [location]
+    assert booked["location"] == booked["meetingUrl"] == told.format(uid=booked["uid"])
+
+
 async def test_ordinary_week_follows_the_length_of_the_event_type(salon: StandIn) -> None:
     await salon.order("world", now=NOW, zone="America/New_York", event_types=SALON)
 
@@ -153,11 +173,11 @@ async def test_ordinary_week_follows_the_length_of_the_event_type(salon: StandIn
         [{"id": 1, "title": "Cut"}, {"id": 2, "title": "cut"}],
         [{"id": 1, "title": ""}],
         [{"id": 1, "price": 20}],
+        [{"id": 1, "location": {"type": "address"}}],
+        [{"id": 1, "location": {"type": "attendeePhone"}}],
     ],
 )
-async def test_refuses_event_types_that_cannot_be_told_apart(
-    salon: StandIn, event_types: list[dict[str, object]]
-) -> None:
+async def test_refuses_event_types_that_cannot_be(salon: StandIn, event_types: list[dict[str, object]]) -> None:
     answer = await salon.http.post("/control/world", json={"event_types": event_types})
 
     assert answer.status_code == httpx.codes.BAD_REQUEST

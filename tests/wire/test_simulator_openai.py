@@ -345,6 +345,19 @@ async def test_a_new_world_forgets_what_was_heard_and_keeps_what_was_spoken(stan
     assert len(state["spoken"]) == 1
 
 
+async def test_lines_that_come_later_are_known_beside_the_others(stand_in: StandIn) -> None:
+    late = "It's four eight two one one three."
+    await stand_in.order("world", {"lines": LINES, "voice": VOICE})
+    await stand_in.order("lines", {"lines": [late]})
+
+    heard = []
+    for line in (late, LINES[1]):
+        file = ("audio.wav", utterance(line), "audio/wav")
+        heard.append((await stand_in.client.audio.transcriptions.create(model="gpt-transcribe", file=file)).text)
+
+    assert heard == [late, LINES[1]]
+
+
 async def test_a_world_with_an_unknown_voice_is_refused(stand_in: StandIn) -> None:
     answer = await stand_in.http.post("/control/world", json={"lines": LINES, "voice": "en-gb"})
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 
 from appointments.errors import ConfigError, SlotTaken
@@ -20,11 +19,13 @@ from appointments.model import AppointmentStatus, CallSid, EventTypeId
 from appointments.store.records import OutgoingText
 from appointments.store.store import Store
 from appointments.store.tables import metadata
-from tests.factories import BUSINESS, CALLER, NOW, TEXTS, a_booking, a_slot, an_appointment
+from tests.factories import BUSINESS, CALLER, NOW, TEXTS, a_block, a_booking, a_slot, an_appointment, claim
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 PROCESSES = multiprocessing.get_context("spawn")
 TEXT = OutgoingText(CALLER, "Booked.", "ap_1|confirmed|1")
@@ -32,39 +33,32 @@ CALL = CallSid("CA1")
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path}/new/folder/record.db"
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    async with _opened(url) as opened:
+async def store(database_url: str) -> AsyncIterator[Store]:
+    async with _opened(database_url) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(url)
+async def _opened(database_url: str) -> AsyncIterator[Store]:
+    opened = await Store.open(database_url)
     try:
         yield opened
     finally:
         await opened.close()
 
 
-async def test_migrations_lead_to_the_tables(store: Store, url: str) -> None:
-    engine = create_engine(url.replace("+aiosqlite", ""))
+async def test_migrations_lead_to_the_tables(store: Store) -> None:
+    def differences(connection: Connection) -> list[Any]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
-
-    engine.dispose()
-    assert differences == []
+    async with store._read() as connection:
+        assert await connection.run_sync(differences) == []
 
 
-async def test_opening_again_keeps_what_is_there(store: Store, url: str) -> None:
-    await store.claim(an_appointment())
+async def test_opening_again_keeps_what_is_there(store: Store, database_url: str) -> None:
+    await claim(store, an_appointment())
 
-    async with _opened(url) as again:
+    async with _opened(database_url) as again:
         assert await again.appointments() == [an_appointment()]
 
 
@@ -85,30 +79,29 @@ async def test_an_unusable_path_is_a_config_error(tmp_path: Path) -> None:
         await Store.open(f"sqlite+aiosqlite:///{tmp_path}/file/record.db")
 
 
-async def test_a_database_of_a_newer_version_says_so(store: Store, url: str) -> None:
-    await store.close()
-    engine = create_engine(url.replace("+aiosqlite", ""))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    engine.dispose()
+async def test_a_database_of_a_newer_version_says_so(store: Store, database_url: str) -> None:
+    async with store._write() as connection:
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(ConfigError, match="by a newer slotline"):
-        await Store.open(url)
+        await Store.open(database_url)
 
 
 async def test_a_claim_comes_back_as_it_was_made(store: Store) -> None:
     appointment = an_appointment(notes="Gate code 4")
 
-    claimed = await store.claim(appointment)
+    claimed = await claim(store, appointment)
 
     assert claimed == appointment
     assert await store.appointment(appointment.appointment_id) == appointment
 
 
 async def test_claiming_again_with_the_same_key_changes_nothing(store: Store) -> None:
-    first = await store.claim(an_appointment())
+    first = await claim(store, an_appointment())
 
-    again = await store.claim(replace(an_appointment(), appointment_id=an_appointment(2).appointment_id, notes="other"))
+    again = await claim(
+        store, replace(an_appointment(), appointment_id=an_appointment(2).appointment_id, notes="other")
+    )
 
     assert again == first
     assert await store.appointments() == [first]
@@ -116,29 +109,29 @@ async def test_claiming_again_with_the_same_key_changes_nothing(store: Store) ->
 
 @pytest.mark.parametrize("shift", [-29, 0, 29])
 async def test_an_overlapping_claim_is_taken(store: Store, shift: int) -> None:
-    await store.claim(an_appointment(1))
+    await claim(store, an_appointment(1))
 
     with pytest.raises(SlotTaken):
-        await store.claim(an_appointment(2, slot=a_slot(53 + shift / 60)))
+        await claim(store, an_appointment(2, slot=a_slot(53 + shift / 60)))
 
 
 async def test_neighbours_and_other_event_types_do_not_overlap(store: Store) -> None:
-    await store.claim(an_appointment(1))
+    await claim(store, an_appointment(1))
 
-    await store.claim(an_appointment(2, slot=a_slot(53.5)))
-    await store.claim(an_appointment(3, slot=a_slot(52.5)))
-    await store.claim(an_appointment(4, event_type_id=EventTypeId("102")))
+    await claim(store, an_appointment(2, slot=a_slot(53.5)))
+    await claim(store, an_appointment(3, slot=a_slot(52.5)))
+    await claim(store, an_appointment(4, event_type_id=EventTypeId("102")))
 
     assert len(await store.appointments()) == 4
 
 
 async def test_a_failed_appointment_frees_its_slot_and_cannot_come_back_over_another(store: Store) -> None:
-    first = await store.claim(an_appointment(1))
+    first = await claim(store, an_appointment(1))
     await store.fail(first.appointment_id, reason="taken")
-    await store.claim(an_appointment(2))
+    await claim(store, an_appointment(2))
 
     with pytest.raises(SlotTaken):
-        await store.claim_again(an_appointment(1))
+        await store.claim_again(an_appointment(1), a_block(an_appointment(1)))
 
     failed = await store.appointment(first.appointment_id)
     assert failed is not None
@@ -146,15 +139,15 @@ async def test_a_failed_appointment_frees_its_slot_and_cannot_come_back_over_ano
 
 
 async def test_an_unconfirmed_appointment_keeps_its_slot(store: Store) -> None:
-    first = await store.claim(an_appointment(1))
+    first = await claim(store, an_appointment(1))
     await store.leave_unconfirmed(first.appointment_id)
 
     with pytest.raises(SlotTaken):
-        await store.claim(an_appointment(2))
+        await claim(store, an_appointment(2))
 
 
 async def test_the_booking_and_its_text_are_recorded_once(store: Store) -> None:
-    claimed = await store.claim(an_appointment())
+    claimed = await claim(store, an_appointment())
 
     first = await store.record(claimed.appointment_id, a_booking(), texts=[TEXT])
     again = await store.record(claimed.appointment_id, a_booking(), texts=[replace(TEXT, dedupe_key="other")])
@@ -165,7 +158,7 @@ async def test_the_booking_and_its_text_are_recorded_once(store: Store) -> None:
 
 
 async def test_what_the_calendar_has_is_never_recorded_as_failed(store: Store) -> None:
-    claimed = await store.claim(an_appointment())
+    claimed = await claim(store, an_appointment())
     await store.record(claimed.appointment_id, a_booking())
 
     kept = await store.fail(claimed.appointment_id, reason="taken")
@@ -173,21 +166,21 @@ async def test_what_the_calendar_has_is_never_recorded_as_failed(store: Store) -
     assert kept.status is AppointmentStatus.ACTIVE
 
 
-async def test_live_slots_are_those_that_reach_into_the_range(store: Store) -> None:
-    await store.claim(an_appointment(1))
-    failed = await store.claim(an_appointment(2, slot=a_slot(60)))
+async def test_the_blocks_are_those_that_reach_into_the_range(store: Store) -> None:
+    await claim(store, an_appointment(1))
+    failed = await claim(store, an_appointment(2, slot=a_slot(60)))
     await store.fail(failed.appointment_id, reason="taken")
 
-    event_type_id = an_appointment().event_type_id
-    inside = await store.live_slots(event_type_id, start=a_slot(53.4).start, end=a_slot(70).start)
-    beside = await store.live_slots(event_type_id, start=a_slot(53.5).start, end=a_slot(70).start)
+    block = a_block(an_appointment())
+    inside = await store.blocks(block.resource, start=a_slot(53.4).start, end=a_slot(70).start)
+    beside = await store.blocks(block.resource, start=a_slot(53.5).start, end=a_slot(70).start)
 
-    assert inside == [a_slot()]
+    assert inside == [block]
     assert beside == []
 
 
 async def test_an_abandoned_claim_is_taken_over_by_one(store: Store) -> None:
-    claimed = await store.claim(an_appointment(), texts=TEXTS)
+    claimed = await claim(store, an_appointment(), texts=TEXTS)
     later = datetime.now(UTC) + timedelta(milliseconds=1)
 
     taken_over = await asyncio.gather(
@@ -202,14 +195,14 @@ async def test_no_error_of_the_record_quotes_personal_data(store: Store) -> None
     broken = an_appointment(call_sid=None)
 
     with pytest.raises(IntegrityError) as caught:
-        await store.claim(broken)
+        await claim(store, broken)
 
     assert "Maya" not in str(caught.value)
 
 
 async def test_cancelled_work_leaves_the_record_usable(store: Store) -> None:
     for number in range(60):
-        writing = asyncio.create_task(store.claim(an_appointment(number, slot=a_slot(number))))
+        writing = asyncio.create_task(claim(store, an_appointment(number, slot=a_slot(number))))
         reading = asyncio.create_task(store.appointments())
         for _ in range(number % 20):
             await asyncio.sleep(0)
@@ -217,20 +210,19 @@ async def test_cancelled_work_leaves_the_record_usable(store: Store) -> None:
         reading.cancel()
         await asyncio.gather(writing, reading, return_exceptions=True)
 
-    assert await store.claim(an_appointment(1000, slot=a_slot(1000))) in await store.appointments()
+    assert await claim(store, an_appointment(1000, slot=a_slot(1000))) in await store.appointments()
 
 
 async def test_twenty_tasks_race_for_each_slot_and_one_wins(store: Store) -> None:
-    async def claim(number: int, hour: int) -> bool:
+    async def wins(number: int, hour: int) -> bool:
         try:
-            await store.claim(an_appointment(number, slot=a_slot(hour)))
+            await claim(store, an_appointment(number, slot=a_slot(hour)))
         except SlotTaken:
             return False
         return True
 
     for hour in range(5):
-        wins = await asyncio.gather(*(claim(100 * hour + racer, hour) for racer in range(20)))
-        assert sum(wins) == 1
+        assert sum(await asyncio.gather(*(wins(100 * hour + racer, hour) for racer in range(20)))) == 1
 
 
 def _race(url: str, racer: int, start: multiprocessing.synchronize.Barrier, wins: multiprocessing.Queue[int]) -> None:
@@ -239,7 +231,7 @@ def _race(url: str, racer: int, start: multiprocessing.synchronize.Barrier, wins
         async with _opened(url) as store:
             for hour in range(10):
                 try:
-                    await store.claim(an_appointment(100 * racer + hour, slot=a_slot(hour)))
+                    await claim(store, an_appointment(100 * racer + hour, slot=a_slot(hour)))
                 except SlotTaken:
                     continue
                 wins.put(hour)
@@ -247,9 +239,9 @@ def _race(url: str, racer: int, start: multiprocessing.synchronize.Barrier, wins
     asyncio.run(race())
 
 
-def test_six_processes_open_a_new_database_at_once_and_race_for_its_slots(url: str) -> None:
+def test_six_processes_open_a_new_database_at_once_and_race_for_its_slots(database_url: str) -> None:
     start, wins = PROCESSES.Barrier(6), PROCESSES.Queue()
-    racers = [PROCESSES.Process(target=_race, args=(url, racer, start, wins)) for racer in range(6)]
+    racers = [PROCESSES.Process(target=_race, args=(database_url, racer, start, wins)) for racer in range(6)]
 
     for racer in racers:
         racer.start()
@@ -262,9 +254,9 @@ def test_six_processes_open_a_new_database_at_once_and_race_for_its_slots(url: s
     assert wins.empty()
 
 
-async def test_a_token_lets_in_once(store: Store, url: str) -> None:
+async def test_a_token_lets_in_once(store: Store, database_url: str) -> None:
     expires = datetime.now(UTC) + timedelta(minutes=2)
-    async with _opened(url) as other:
+    async with _opened(database_url) as other:
         tries = await asyncio.gather(*(each.use_token("t1", expires=expires) for each in (store, other) * 5))
 
     assert sum(tries) == 1
@@ -296,8 +288,8 @@ async def _begin(store: Store, call_sid: str, **changes: Any) -> bool:
     return await store.begin_call(CallSid(call_sid), **(facts | changes))
 
 
-async def test_of_calls_that_begin_at_once_no_more_begin_than_may(store: Store, url: str) -> None:
-    async with _opened(url) as other:
+async def test_of_calls_that_begin_at_once_no_more_begin_than_may(store: Store, database_url: str) -> None:
+    async with _opened(database_url) as other:
         begun = await asyncio.gather(*(_begin(each, f"CA{n}") for n, each in enumerate([store, other] * 5)))
 
     assert sum(begun) == 2

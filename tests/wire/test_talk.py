@@ -71,7 +71,7 @@ async def test_says_where_speech_is_had_when_there_is_none(unset: pytest.MonkeyP
 
 
 async def test_names_all_that_is_unset_when_every_service_is_real(unset: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="CALCOM_API_KEY is unset"):
+    with pytest.raises(ConfigError, match="TWILIO_ACCOUNT_SID is unset"):
         await talk_with(is_real=True)
 
 

@@ -70,10 +70,10 @@ class Line:
     async def ringing(self, call: IncomingCall) -> str:
         self._crash_perhaps()
         self.rang.append(call)
-        token = self._tokens.mint(call.call_sid)
-        parameters = {"caller": call.caller, "called": call.called, "token": token}
+        parameters = {"caller": call.caller, "called": call.called}
+        token = self._tokens.mint(call.call_sid, parameters)
         return twiml.answer_with_stream(
-            media_url=self._urls.media, action_url=self._urls.connect_done, parameters=parameters
+            media_url=self._urls.media, action_url=self._urls.connect_done, parameters={**parameters, "token": token}
         )
 
     async def use_token(self, token_id: str, expires: datetime) -> bool:
@@ -188,6 +188,7 @@ def voice_form(**fields: str) -> dict[str, str]:
     return {"CallSid": CALL_SID, "AccountSid": ACCOUNT_SID, "From": CALLER, "To": CALLED} | fields
 
 
+PARAMETERS = {"caller": CALLER, "called": CALLED}
 CONNECTED = json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
 
 
@@ -197,7 +198,7 @@ def start_message(token: str, **fields: object) -> str:
         "accountSid": ACCOUNT_SID,
         "callSid": CALL_SID,
         "tracks": ["inbound"],
-        "customParameters": {"caller": CALLER, "called": CALLED, "token": token},
+        "customParameters": {**PARAMETERS, "token": token},
         "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
     } | fields
     return json.dumps({"event": "start", "sequenceNumber": "1", "streamSid": STREAM_SID, "start": start})
@@ -206,7 +207,7 @@ def start_message(token: str, **fields: object) -> str:
 async def open_stream(twilio: Twilio, stream: ClientConnection) -> dict[str, Any]:
     """Start a proper stream and return its first message to Twilio: the mark of the greeting."""
     await stream.send(CONNECTED)
-    await stream.send(start_message(twilio.tokens.mint(CALL_SID)))
+    await stream.send(start_message(twilio.tokens.mint(CALL_SID, PARAMETERS)))
     return dict(json.loads(await asyncio.wait_for(stream.recv(), DEADLINE_SECS)))
 
 
@@ -282,6 +283,27 @@ async def test_a_signature_over_a_forged_host_is_refused(twilio: Twilio) -> None
     }
     answer = await twilio.http.post(twilio.urls.webhook("/twilio/voice"), data=form, headers=headers)
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_attested"),
+    [
+        ({"StirVerstat": "TN-Validation-Passed-A"}, True),
+        ({"StirVerstat": "TN-Validation-Passed-B"}, False),
+        ({"StirVerstat": "TN-Validation-Passed-A-Diverted"}, False),
+        ({"StirVerstat": "TN-Validation-Failed-A"}, False),
+        ({"StirVerstat": "No-TN-Validation"}, False),
+        ({}, False),
+        ({"StirVerstat": "TN-Validation-Passed-A", "From": "+266696687"}, False),
+    ],
+    ids=["full", "partial", "diverted", "failed", "none", "not told", "of a withheld number"],
+)
+async def test_only_full_attestation_of_a_number_counts(
+    twilio: Twilio, fields: dict[str, str], is_attested: bool
+) -> None:
+    await twilio.post("/twilio/voice", voice_form(**fields))
+
+    assert [call.is_attested for call in twilio.line.rang] == [is_attested]
 
 
 async def test_a_form_that_is_too_large_is_refused(twilio: Twilio) -> None:
@@ -371,8 +393,28 @@ async def test_a_stream_brings_its_call(twilio: Twilio) -> None:
         mark = await open_stream(twilio, stream)
         await stream.send(json.dumps(mark))
     assert await asyncio.wait_for(twilio.line.played.get(), DEADLINE_SECS) is True
-    parameters = {"caller": CALLER, "called": CALLED}
-    assert twilio.line.starts == [CallStart(CALL_SID, STREAM_SID, ACCOUNT_SID, CALLER, CALLED, parameters)]
+    start = CallStart(CALL_SID, STREAM_SID, ACCOUNT_SID, CALLER, CALLED, is_attested=False, parameters=PARAMETERS)
+    assert twilio.line.starts == [start]
+
+
+async def test_a_stream_tells_that_the_carrier_vouches_for_the_caller(twilio: Twilio) -> None:
+    attested = {**PARAMETERS, "attestation": "A"}
+    token = twilio.tokens.mint(CALL_SID, attested)
+    async with twilio.upgrade() as stream:
+        await stream.send(CONNECTED)
+        await stream.send(start_message(token, customParameters={**attested, "token": token}))
+        await asyncio.wait_for(stream.recv(), DEADLINE_SECS)
+    assert [start.is_attested for start in twilio.line.starts] == [True]
+
+
+async def test_what_the_carrier_vouches_for_cannot_be_forged_on_the_websocket(twilio: Twilio) -> None:
+    token = twilio.tokens.mint(CALL_SID, PARAMETERS)
+    async with twilio.upgrade() as stream:
+        await stream.send(CONNECTED)
+        forged = {**PARAMETERS, "attestation": "A", "token": token}
+        await stream.send(start_message(token, customParameters=forged))
+        assert await closed_with(stream) == 1008
+    assert twilio.line.starts == []
 
 
 async def test_a_mark_that_never_comes_back_was_not_played(twilio: Twilio) -> None:
@@ -406,7 +448,7 @@ async def test_a_stream_that_leaves_before_it_starts_is_forgotten(
 
 
 async def test_a_replayed_token_is_refused(twilio: Twilio) -> None:
-    token = twilio.tokens.mint(CALL_SID)
+    token = twilio.tokens.mint(CALL_SID, PARAMETERS)
     async with twilio.upgrade() as first, twilio.upgrade() as second:
         await first.send(CONNECTED)
         await first.send(start_message(token))
@@ -420,7 +462,7 @@ async def test_a_replayed_token_is_refused(twilio: Twilio) -> None:
 async def test_the_token_of_another_call_is_refused(twilio: Twilio) -> None:
     async with twilio.upgrade() as stream:
         await stream.send(CONNECTED)
-        await stream.send(start_message(twilio.tokens.mint("CA" + "9" * 32)))
+        await stream.send(start_message(twilio.tokens.mint("CA" + "9" * 32, PARAMETERS)))
         assert await closed_with(stream) == 1008
     assert twilio.line.starts == []
 

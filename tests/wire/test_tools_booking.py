@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from appointments.errors import CalendarRejected
-from appointments.model import AppointmentStatus, CallSid, EventTypeId, OpeningHours, PhoneNumber, Slot
+from appointments.model import AppointmentStatus, BookingRules, CallSid, EventTypeId, PhoneNumber, Slot
 from appointments.service import BookingService
 from appointments.settling import SettleTimes
 from appointments.store.store import Store
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ACTION = replace(BARE_ACTION, sms_template="Booked for {date} at {time}.")
 TWO, THREE, FRIDAY = a_slot(53), a_slot(54), a_slot(77)
 EMAIL_TYPE = replace(EVENT_TYPE, requires_email=True)
-OPEN = replace(CLINIC, hours=tuple(OpeningHours(day, time(9), time(17)) for day in range(5)), actions=(ACTION,))
+OPEN = replace(CLINIC, actions=(ACTION,))
 
 
 @pytest.fixture
@@ -509,11 +509,93 @@ async def test_a_full_calendar_offers_nothing_and_forbids_naming_times(store: St
     assert "Name no times" in reply.hint
 
 
-async def test_the_search_is_told_when_the_calendar_does_not_answer(store: Store) -> None:
-    class Dead(ShakyCalendar):
-        async def free_slots(self, *_: Any, **__: Any) -> Any:
-            raise down()
+class Dead(ShakyCalendar):
+    """A calendar that answers no search."""
 
+    async def free_slots(self, *_: Any, **__: Any) -> Any:
+        raise down()
+
+
+async def test_why_there_is_nothing_is_told_in_different_words(store: Store) -> None:
+    free = [a_slot(24), a_slot(48)]
+    asked = {
+        "available": (free, {"date": "2026-12-02"}),
+        "nothing_free": ([], {}),
+        "day_full": (free, {"date": "2026-12-04"}),
+        "closed": (free, {"date": "2026-12-05"}),
+        "too_far": (free, {"date": "2027-02-01"}),
+        "too_soon": (free, {"date": "2026-12-01", "time": "ten in the morning"}),
+        "past": (free, {"date": "2026-11-30"}),
+        "taken": (free, {"date": "2026-12-02", "time": "ten in the morning"}),
+    }
+
+    replies = {status: await Call(store, ShakyCalendar(slots)).find(**wish) for status, (slots, wish) in asked.items()}
+    replies["unavailable"] = await Call(store, Dead()).find()
+
+    assert {status: reply.status.value for status, reply in replies.items()} == {status: status for status in replies}
+    assert len({reply.say.partition(", but ")[0] for reply in replies.values()}) == len(replies)
+
+
+async def test_an_offer_that_is_too_old_leads_to_a_new_search(store: Store) -> None:
+    clock = [NOW]
+    call = Call(store, ShakyCalendar(), clock=lambda: clock[0])
+    key = await call.key()
+    call.agree(key)
+    clock[0] += timedelta(minutes=16)
+
+    refused = await call.book(key)
+    found = await call.find()
+    booked = await call.book(key)
+
+    assert (refused.status, booked.status) == ("not_offered", "booked")
+    assert "find_slots" in refused.hint
+    assert found.slots[0]["key"] == key
+
+
+async def test_the_notice_counts_from_the_offer(store: Store) -> None:
+    clock = [NOW]
+    soon = a_slot(2)
+    call = Call(store, ShakyCalendar([soon]), clock=lambda: clock[0])
+    key = await call.key(soon)
+    call.agree(key)
+    clock[0] += timedelta(minutes=10)
+
+    assert (await call.book(key)).status == "booked"
+
+
+async def test_a_caller_gets_no_more_appointments_than_one_may_have(store: Store) -> None:
+    calendar = ShakyCalendar([TWO, FRIDAY])
+    business = replace(OPEN, rules=BookingRules(most_per_caller=1))
+    await Call(store, calendar, business=business).agree_and_book()
+
+    reply = await Call(store, calendar, business=business, call_sid=CallSid("CA2")).agree_and_book(FRIDAY)
+
+    assert reply.status == "not_allowed"
+    assert "as many appointments" in reply.say
+    assert [booking.slot for booking in calendar.bookings] == [TWO]
+
+
+async def test_a_day_that_has_filled_up_meanwhile_leads_to_a_new_search(store: Store) -> None:
+    eleven = a_slot(50)
+    calendar = ShakyCalendar([eleven, TWO, FRIDAY])
+    business = replace(OPEN, rules=BookingRules(most_a_day=1))
+    slow, quick = (
+        Call(store, calendar, business=business),
+        Call(store, calendar, business=business, call_sid=CallSid("CA2")),
+    )
+    key = await slow.key(eleven)
+    slow.agree(key)
+    await quick.agree_and_book(TWO)
+
+    reply = await slow.book(key)
+    found = await slow.find()
+
+    assert reply.status == "not_allowed"
+    assert "that day has just filled up" in reply.say
+    assert {slot["date"] for slot in found.slots} == {"2026-12-04"}
+
+
+async def test_the_search_is_told_when_the_calendar_does_not_answer(store: Store) -> None:
     reply = await Call(store, Dead()).find()
 
     assert (reply.status, reply.slots) == ("unavailable", ())

@@ -47,6 +47,19 @@ def test_what_was_cut_off_shows() -> None:
     assert transcript.turns[0].text == "I have openings on —"
 
 
+def test_what_may_be_a_code_is_not_kept() -> None:
+    fewest: list[int | None] = [None]
+    told: list[Turn] = []
+    transcript = Transcript(CALL, on_turn=told.append, hides_digits=lambda: fewest[0])
+
+    transcript.add("caller", "four eight two")
+    fewest[0] = 3
+    transcript.add("caller", "four eight two")
+    transcript.add("agent", "I heard 4 8 2", is_cut=True)
+
+    assert [turn.text for turn in told] == ["four eight two", "[digits]", "I heard [digits] —"]
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}")

@@ -1,0 +1,274 @@
+"""Booking: claim the slot in the record, book it in the calendar, record the outcome with its text."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from appointments.attempts import Book
+from appointments.errors import CalendarRejected, CalendarUnavailable, RuleViolation, SlotTaken
+from appointments.in_progress import InProgress, Job
+from appointments.model import Appointment, AppointmentId, AppointmentStatus, BookingStatus, EventType
+from appointments.outcome_texts import outcome_texts
+from appointments.rules import keep_free, limits_for
+from appointments.store.records import NO_TEXTS, Block, BookingTexts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from appointments.model import Action, Attendee, Booking, Business, CallSid, Slot
+    from appointments.store.records import OutgoingText
+    from appointments.workbench import Workbench
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRequest:
+    """What the caller agreed to."""
+
+    call_sid: CallSid
+    business: Business
+    action: Action
+    event_type: EventType
+    slot: Slot
+    attendee: Attendee
+    notes: str = ""
+    texts: BookingTexts = NO_TEXTS
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for the same wish of the same call, however often it is asked."""
+        return f"{self.call_sid}:{self.event_type.id}:{int(self.slot.start.timestamp())}"
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class BookingJob(Job):
+    """A booking to be carried out."""
+
+    appointment: Appointment
+    event_type: EventType
+    texts: BookingTexts
+    business: Business | None = None
+    """By whose rules it is claimed; None when it was claimed before."""
+    is_claimed: bool = False
+
+
+class Bookings:
+    """Books each request once."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._bench = workbench
+        self.in_progress: InProgress[BookingJob] = InProgress()
+
+    async def book(self, request: BookingRequest) -> Appointment:
+        """Book `request` once; asking again joins what is under way or returns what came of it.
+
+        The work goes on when the awaiting task is cancelled. The result is active, or unconfirmed when nobody could
+        find out, or pending when that takes longer than the caller can wait: a text follows then.
+
+        Raises:
+            SlotTaken: somebody has it; with fresh alternatives.
+            RuleViolation: the day, or the caller, has as many appointments as there may be.
+            CalendarRejected: the calendar will not book this.
+            CalendarUnavailable: certainly nothing was booked.
+        """
+        job = self.in_progress.get(request.idempotency_key)
+        if job is None:
+            job = _job(_appointment(request), request.event_type, request.texts, business=request.business)
+            self.in_progress.start(job, self._claim_and_book(job))
+        await self.in_progress.wait(job, at_most=self._bench.times.answer_within)
+        return _answer(job)
+
+    async def settle_unfinished(self) -> None:
+        """Settle the claims that a dead process left open."""
+        store, older_than = self._bench.store, self._bench.abandoned_since()
+        settling = []
+        for appointment in await store.unsettled(older_than):
+            if self.in_progress.get(appointment.idempotency_key):
+                continue
+            texts = await store.take_over(appointment.appointment_id, older_than=older_than)
+            if texts is not None:
+                job = _job(appointment, _event_type(appointment), texts, is_claimed=True)
+                settling.append(self.in_progress.start(job, self._conclude(job, self._bench.settling.find_out)))
+        for job in settling:
+            await asyncio.wait({job.task})
+            if job.has_crashed:
+                # It would crash the next time too, and a claim must not stay open for ever.
+                await self._leave_unconfirmed(job, "settling it crashed")
+
+    async def _claim_and_book(self, job: BookingJob) -> Appointment:
+        late = asyncio.get_running_loop().time() + self._bench.times.claim_within.total_seconds()
+        try:
+            claimed = await self._insist(job, lambda: self._claim(job))
+        except SlotTaken:
+            taken = await self._taken(job)
+            await self._text_failure_unless_heard(job)
+            raise taken from None
+        except RuleViolation:
+            await self._text_failure_unless_heard(job)
+            raise
+        except SQLAlchemyError as error:
+            if not job.waiting:
+                appointment_id = job.appointment.appointment_id
+                log.error("booking_lost", appointment_id=appointment_id, pii_promised_to=job.texts.to)
+            raise CalendarUnavailable("the record could not be written, so nothing was booked") from error
+        if not job.is_claimed:
+            return claimed
+        if asyncio.get_running_loop().time() > late:
+            await self._fail(job, "unavailable")
+            raise CalendarUnavailable("the record could not be written in time, so nothing was booked")
+        return await self._conclude(job, self._bench.settling.carry_out)
+
+    async def _claim(self, job: BookingJob) -> Appointment:
+        """Return the claim, or what an earlier one with the same key has come to."""
+        wanted, business = job.appointment, job.business
+        assert business is not None
+        block = Block(self._bench.calendar.resource(wanted.event_type_id), *keep_free(wanted.slot, business.rules))
+        limits = limits_for(wanted.slot, business)
+        claimed = await self._bench.store.claim(wanted, block, limits=limits, texts=job.texts)
+        if claimed.status is AppointmentStatus.FAILED:
+            job.appointment = wanted = replace(wanted, appointment_id=claimed.appointment_id)
+            claimed = await self._bench.store.claim_again(wanted, block, limits=limits, texts=job.texts)
+        elif claimed.appointment_id != wanted.appointment_id:
+            return claimed
+        job.appointment, job.is_claimed = claimed, True
+        return claimed
+
+    async def _insist(self, job: BookingJob, write: Callable[[], Awaitable[T]]) -> T:
+        """Return what `write` does; while the record fails, try again for those who were promised a text.
+
+        Raises:
+            SQLAlchemyError: it failed, and somebody waits to hear of it, or it has failed for too long.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._bench.times.give_up_after.total_seconds()
+        while True:
+            try:
+                return await write()
+            except SQLAlchemyError as error:
+                log.warning("record_not_written", appointment_id=job.appointment.appointment_id, exc_info=error)
+                if job.waiting or loop.time() > give_up:
+                    raise
+            await asyncio.sleep(self._bench.times.claim_again.total_seconds())
+
+    async def _conclude(self, job: BookingJob, settle: Callable[[Book], Awaitable[Booking]]) -> Appointment:
+        """Book it by way of `settle` and record what came of it."""
+        appointment = job.appointment
+        try:
+            booking = await settle(Book(self._bench.calendar, self._bench.store, job.event_type, appointment))
+        except SlotTaken:
+            taken = await self._taken(job)
+            await self._fail(job, "taken")
+            raise taken from None
+        except CalendarRejected as error:
+            # For the owner, who alone can mend it; calendars keep personal data out of this message.
+            log.error("booking_rejected", appointment_id=appointment.appointment_id, reason=str(error))
+            await self._fail(job, "rejected")
+            raise
+        except CalendarUnavailable as error:
+            if error.is_unclear:
+                return await self._leave_unconfirmed(job, "the calendar's answer was lost")
+            await self._fail(job, "unavailable")
+            raise
+        self._bench.availability.forget(appointment.event_type_id)
+        return await self._record(job, booking)
+
+    async def _record(self, job: BookingJob, booking: Booking) -> Appointment:
+        booked = replace(job.appointment, meeting_link=booking.meeting_link, location=booking.location)
+        is_requested = booking.status is BookingStatus.PENDING
+        texts = outcome_texts(
+            booked, job.texts, "unconfirmed" if is_requested else "confirmed", of=booked.appointment_id
+        )
+        recorded = await self._bench.store.record(booked.appointment_id, booking, texts=texts)
+        self._bench.on_text()
+        log.info("appointment_booked", appointment_id=booked.appointment_id, event_type=booked.title)
+        return recorded
+
+    async def _leave_unconfirmed(self, job: BookingJob, reason: str) -> Appointment:
+        appointment_id = job.appointment.appointment_id
+        texts = outcome_texts(job.appointment, job.texts, "unconfirmed", of=appointment_id)
+        left = await self._bench.store.leave_unconfirmed(appointment_id, reason=reason, texts=texts)
+        self._bench.on_text()
+        log.error("appointment_unconfirmed", appointment_id=appointment_id, call_sid=left.call_sid, reason=reason)
+        return left
+
+    async def _fail(self, job: BookingJob, reason: str) -> None:
+        appointment_id = job.appointment.appointment_id
+        # With the failure, because nobody would find out later that its text was never written.
+        texts = () if job.waiting else _failure_texts(job)
+        await self._bench.store.fail(appointment_id, reason=reason, texts=texts)
+        log.warning("appointment_failed", appointment_id=appointment_id, reason=reason)
+        await self._text_failure_unless_heard(job)
+
+    async def _text_failure_unless_heard(self, job: BookingJob) -> None:
+        # The last step of a job, with nothing awaited after it: whoever waits now gets the answer.
+        if not job.waiting:
+            appointment_id = job.appointment.appointment_id
+            await self._insist(job, lambda: self._bench.store.add_texts(appointment_id, _failure_texts(job)))
+            self._bench.on_text()
+
+    async def _taken(self, job: BookingJob) -> SlotTaken:
+        """Return the error for a caller, with alternatives if there is still one to hear them."""
+        wanted = job.appointment
+        self._bench.availability.forget(wanted.event_type_id)
+        if job.business is None or not job.waiting:
+            return SlotTaken(wanted.slot)
+        alternatives = await self._bench.availability.alternatives(
+            wanted.event_type_id, job.business, wanted.slot, except_of=(wanted.appointment_id, wanted.call_sid)
+        )
+        return SlotTaken(wanted.slot, alternatives)
+
+
+def _failure_texts(job: BookingJob) -> Sequence[OutgoingText]:
+    return outcome_texts(job.appointment, job.texts, "failed", of=job.appointment.appointment_id)
+
+
+def _answer(job: BookingJob) -> Appointment:
+    """Return or raise what came of it; a claim whose outcome is open is pending, whatever stopped the work."""
+    is_open = not job.task.done() or (job.is_claimed and job.has_crashed)
+    return job.appointment if is_open else job.task.result()
+
+
+def _job(
+    appointment: Appointment,
+    event_type: EventType,
+    texts: BookingTexts,
+    *,
+    business: Business | None = None,
+    is_claimed: bool = False,
+) -> BookingJob:
+    return BookingJob(
+        key=appointment.idempotency_key,
+        appointment=appointment,
+        event_type=event_type,
+        texts=texts,
+        business=business,
+        is_claimed=is_claimed,
+    )
+
+
+def _appointment(request: BookingRequest) -> Appointment:
+    return Appointment(
+        appointment_id=AppointmentId(f"ap_{uuid4().hex}"),
+        call_sid=request.call_sid,
+        event_type_id=request.event_type.id,
+        title=request.event_type.title,
+        slot=request.slot,
+        zone=request.action.zone.key,
+        attendee=request.attendee,
+        notes=request.notes,
+        status=AppointmentStatus.PENDING,
+        idempotency_key=request.idempotency_key,
+    )
+
+
+def _event_type(appointment: Appointment) -> EventType:
+    return EventType(appointment.event_type_id, appointment.title, appointment.slot.duration)

@@ -1,0 +1,56 @@
+"""What callers leave when nothing can be booked, for the owner to answer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import select, update
+
+from appointments.model import CallSid, PhoneNumber
+from appointments.store.database import Database, insert_new
+from appointments.store.records import CallerRequest, RequestKind
+from appointments.store.tables import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
+
+class RequestRecords(Database):
+    """Keeps one row a call, kind and thing asked for: who asks again corrects it."""
+
+    async def leave_request(self, request: CallerRequest) -> None:
+        """Keep `request`, or correct what the same call has left."""
+        values = asdict(request)
+        same = (
+            requests.c.call_sid == request.call_sid,
+            requests.c.kind == request.kind,
+            requests.c.title == request.title,
+        )
+        new = {"request_id": f"rq_{uuid4().hex}", "created_at": self._clock()}
+        async with self._write() as connection:
+            if not await insert_new(connection, requests, values | new):
+                await connection.execute(update(requests).where(*same).values(values))
+
+    async def requests(self, call_sid: CallSid | None = None) -> Sequence[CallerRequest]:
+        """Return what was left in a call, or all of it, oldest first."""
+        query = select(requests).order_by(requests.c.created_at)
+        if call_sid is not None:
+            query = query.where(requests.c.call_sid == call_sid)
+        async with self._read() as connection:
+            return [_request(row) for row in await connection.execute(query)]
+
+
+def _request(row: Row[Any]) -> CallerRequest:
+    return CallerRequest(
+        call_sid=CallSid(row.call_sid),
+        kind=RequestKind(row.kind),
+        number=PhoneNumber(row.number),
+        name=row.name,
+        title=row.title,
+        best_time=row.best_time,
+        notes=row.notes,
+    )

@@ -1,0 +1,51 @@
+"""Codes and phone numbers in what a caller says or types."""
+
+from __future__ import annotations
+
+import re
+
+CODE_LENGTH = 6
+
+_WORDS = {
+    word: str(digit)
+    for digit, word in enumerate(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
+} | {"oh": "0", "o": "0"}
+_TIMES = {"double": 2, "triple": 3}
+_BETWEEN = frozenset(("plus", "and", "um", "uh", "then"))
+_NATIONAL = 10
+"""Digits of a number said without its country code, which is taken to be 1."""
+_SHORTEST_NUMBER = 7
+
+
+def longest_digits(text: str) -> str:
+    """Return the longest run of digits in the `plain` text, "" when there is none."""
+    runs, times = [""], 1
+    for word in text.split():
+        if word in _TIMES:
+            times = _TIMES[word]
+        elif digits := word if word.isdigit() else _WORDS.get(word, ""):
+            runs[-1] += digits * times
+            times = 1
+        elif word not in _BETWEEN:
+            runs.append("")
+            times = 1
+    return max(runs, key=len)
+
+
+def number_said(text: str) -> str:
+    """Return the phone number in the `plain` text as in +14155550123, "" when there is none."""
+    digits = longest_digits(text)
+    if len(digits) < _SHORTEST_NUMBER:
+        return ""
+    return f"+1{digits}" if len(digits) == _NATIONAL else f"+{digits}"
+
+
+def says_this_number(text: str) -> bool:
+    """Claim that the `plain` text means the number that calls."""
+    return _THIS_NUMBER.search(text) is not None
+
+
+_THIS_NUMBER = re.compile(
+    r"\b(?:(?:this|the same|my own|this same) (?:one|number|phone|line)|^this$|same one"
+    r"|(?:i'm|i am) (?:calling|phoning|speaking) from|(?:i) (?:call|called) from)\b"
+)

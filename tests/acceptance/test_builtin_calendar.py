@@ -1,0 +1,177 @@
+"""A worker that has keys of Twilio and OpenAI and no others: what a caller books is in the database, and is texted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.scenarios import load_scenario
+from agent.stand_ins import database_url, free_port
+from appointments.model import AppointmentStatus
+from appointments.store.store import Store
+from prompts.loader import REHEARSAL_BUSINESS
+from tests.acceptance_commands import run
+from tests.acceptance_house import open_house, until
+from tests.acceptance_phone import calling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from appointments.model import Booking
+
+NO_CALCOM = {"CALENDAR": "", "CALCOM_API_KEY": "", "CALCOM_EVENT_TYPE_ID": "", "CALCOM_BASE_URL": "http://127.0.0.1:1"}
+CALLER = "+14155550123"
+WEEK = {"start": datetime(2026, 12, 1, tzinfo=UTC), "end": datetime(2026, 12, 8, tzinfo=UTC)}
+
+
+def business_without_calcom(folder: Path) -> str:
+    file = folder / "clinic.toml"
+    file.write_text(REHEARSAL_BUSINESS.read_text().replace('event_type = "101" ', "# "))
+    return str(file)
+
+
+async def booked_in(data_dir: Path) -> list[Booking]:
+    store = await Store.open(database_url(data_dir))
+    try:
+        return list(await store.bookings(**WEEK))
+    finally:
+        await store.close()
+
+
+async def test_a_spoken_call_is_booked_in_the_database_and_texted(tmp_path: Path) -> None:
+    lines = [
+        {"when": "help", "say": "This is Maya Chen, I need a consultation on Wednesday at ten in the morning."},
+        {"when": "is that right", "say": "Yes, that is all correct."},
+        {"when": "anything else", "say": "No, that's all, thank you."},
+    ]
+    settings = {**NO_CALCOM, "BUSINESS_FILE": business_without_calcom(tmp_path)}
+    async with open_house(tmp_path, lines=[line["say"] for line in lines]) as house:
+        url = f"http://127.0.0.1:{(port := free_port())}"
+        await house.stand_ins.control("twilio", "world", {"worker_url": url})
+        async with house.worker(url=url, port=port, **settings) as worker:
+            async with calling(house, url, CALLER, lines) as call:
+                await call.ended(within_secs=90)
+
+            async def is_texted() -> bool:
+                return bool(await house.texts())
+
+            await until(is_texted)
+            (serving,) = worker.logged("worker_serving")
+        (text,) = await house.texts()
+        async with house.store() as store:
+            (appointment,) = await store.appointments()
+            (booking,) = await store.bookings(**WEEK)
+        asked = (await house.stand_ins.state("calcom"))["bookings"]
+
+    assert serving["calendar"] == "builtin"
+    assert booking.slot.start == datetime.fromisoformat("2026-12-02T10:00:00-05:00")
+    assert (appointment.booking_uid, appointment.status) == (booking.uid, AppointmentStatus.ACTIVE)
+    assert text["to"] == CALLER
+    assert "Dec 2 at 10:00 AM" in text["body"]
+    assert asked == []
+
+
+async def test_two_callers_of_the_built_in_calendar_do_not_get_the_same_time(tmp_path: Path) -> None:
+    settings = {**NO_CALCOM, "BUSINESS_FILE": business_without_calcom(tmp_path)}
+    async with open_house(tmp_path) as house:
+        environment = house.environment("http://127.0.0.1:1") | settings
+        typed = [
+            "This is Maya Chen, I need a consultation on Wednesday at ten in the morning.",
+            "Yes, that is all correct.",
+            "No, that's all, thank you.",
+        ]
+        first, second = [
+            await asyncio.to_thread(
+                run,
+                *("chat", "--real", "--json", "--no-env-file", "--caller", number),
+                folder=tmp_path,
+                typed=typed,
+                environment=environment,
+            )
+            for number in (CALLER, "+14155550124")
+        ]
+        texts = await house.texts()
+
+    assert first.objects[-1]["result"]["appointment"]["start"] == "2026-12-02T10:00:00-05:00"
+    assert second.objects[-1]["result"]["appointment"] is None
+    assert [text["to"] for text in texts] == [CALLER]
+    assert [booking.slot.start.isoformat() for booking in await booked_in(tmp_path / "data")] == [
+        "2026-12-02T15:00:00+00:00"
+    ]
+
+
+def test_every_scenario_ends_as_expected_or_is_skipped_for_want_of_a_network_or_of_sound(tmp_path: Path) -> None:
+    finished = run(
+        *("rehearse", "--all", "--typed", "--jobs", "2", "--calendar", "builtin", "--json", "all.json"),
+        folder=tmp_path,
+        timeout_secs=900,
+    )
+    told = json.loads((tmp_path / "all.json").read_text())["scenarios"]
+
+    assert [(result["scenario"], result["problems"]) for result in told if not result["ok"]] == []
+    assert finished.status == 0
+    for result in told:
+        faults = load_scenario(result["scenario"]).faults
+        needs_network = any(fault.service == "calendar" and fault.kind != "taken" for fault in faults)
+        assert ("takes a network" in (result["skipped"] or "")) == needs_network
+        assert result["skipped"] is None or needs_network or re.search("audio|phone|speech", result["skipped"])
+
+
+def test_a_rehearsal_is_judged_by_the_database(tmp_path: Path) -> None:
+    finished = run("rehearse", "slot_taken", "--typed", "--calendar", "builtin", "--json", "told.json", folder=tmp_path)
+    told = json.loads((tmp_path / "told.json").read_text())
+
+    assert finished.status == 0, finished
+    assert told["appointment"]["start"] == "2026-12-02T14:00:00-05:00"
+    assert told["appointment"]["booking_uid"].startswith("bk_")
+    assert [(each["service"], each["on"], each["kind"]) for each in told["faults"]] == [("builtin", "create", "taken")]
+    assert len(told["sms"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("free", "reason"),
+    [
+        ("[2026-12-02T20:00]", "no blocked times leave exactly these free: 2026-12-02 20:00"),
+        (
+            "[2026-12-02T10:00]\nfaults: [{service: calendar, on: create, kind: drop_after}]",
+            "drop_after takes a network",
+        ),
+    ],
+)
+def test_what_the_built_in_calendar_cannot_have_is_skipped_and_not_chatted_about(
+    tmp_path: Path, free: str, reason: str
+) -> None:
+    lines = "lines: [{hang_up: true}]\nexpect: {booking: null}\n"
+    (tmp_path / "own.yaml").write_text(f"name: By hand\nnow: 2026-12-01T09:00\nfree: {free}\n{lines}")
+
+    rehearsed = run("rehearse", "own.yaml", "--typed", "--calendar", "builtin", folder=tmp_path)
+    chatted = run("chat", "--scenario", "own.yaml", "--calendar", "builtin", folder=tmp_path)
+
+    assert rehearsed.status == 0
+    assert f"Skipped: {reason}" in rehearsed.out
+    assert (chatted.status, chatted.out) == (2, "")
+    assert reason in chatted.err
+
+
+def test_a_chat_books_the_built_in_calendar(tmp_path: Path) -> None:
+    typed = ["I need a consultation tomorrow.", "The first one.", "Maya Chen", "Yes, go ahead.", "No, that's all."]
+
+    finished = run("chat", "--scenario", "books_the_first_offer", "--calendar", "builtin", folder=tmp_path, typed=typed)
+
+    assert finished.status == 0, finished
+    assert "Booked: 2026-12-02T10:00:00-05:00 for Maya Chen. Texts: 1." in finished.out
+
+
+@pytest.mark.parametrize(
+    "options", [("rehearse", "--calendar", "outlook"), ("chat", "--real", "--calendar", "builtin")]
+)
+def test_a_calendar_that_cannot_be_meant_is_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    finished = run(*options, folder=tmp_path)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert "--calendar" in finished.err
