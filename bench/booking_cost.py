@@ -43,7 +43,6 @@ OWN_P95_MS, LATE_MS = 30.0, 10.0
 """What is promised."""
 TIMEOUT = timedelta(seconds=8)
 PAUSE_SECS = 0.1
-IDLE_SECS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         cost = runner.run(_measure(options, url))
     conclude(_result(options, cost))
-    is_as_promised = percentile(cost.own_ms, 0.95) < OWN_P95_MS and cost.busy.most_with_a_core_ms <= LATE_MS
+    is_as_promised = percentile(cost.own_ms, 0.95) < OWN_P95_MS and cost.busy.most_by_us_ms <= LATE_MS
     return 0 if is_as_promised else 1
 
 
@@ -98,7 +97,7 @@ async def _measure(options: Options, url: str) -> Cost:
         await _book(service, ours, 0, slots[0])
         before = len(await _creates(elsewhere))
         async with live_calls(options.calls) as idle:
-            await asyncio.sleep(IDLE_SECS)
+            await asyncio.sleep(options.bookings * 2 * PAUSE_SECS)
         took_ms = []
         async with live_calls(options.calls) as busy:
             for number in range(1, options.bookings + 1):
@@ -156,8 +155,10 @@ def _result(options: Options, cost: Cost) -> Mapping[str, object]:
         "own_p50_ms": percentile(cost.own_ms, 0.5),
         "own_p95_ms": percentile(cost.own_ms, 0.95),
         "late_max_ms": cost.busy.most_ms,
-        "late_with_a_core_max_ms": cost.busy.most_with_a_core_ms,
+        "late_by_us_max_ms": cost.busy.most_by_us_ms,
+        "late_p99_ms": cost.busy.p99_ms,
         "idle_late_max_ms": cost.idle.most_ms,
+        "idle_late_p99_ms": cost.idle.p99_ms,
         "provider_p50_ms": percentile(cost.provider_ms, 0.5),
         **asdict(options),
     }

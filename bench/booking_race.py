@@ -15,6 +15,9 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
 from appointments.model import LIVE, Slot
 from appointments.store.store import Store
 from bench.databases import KINDS, databases
@@ -40,6 +43,7 @@ class Options:
     processes: int
     database: str
     calendar: str
+    unguarded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,27 @@ async def _race(options: Options, url: str) -> Race:
         if options.calendar == "calcom":
             addresses = (await closing.enter_async_context(serving_elsewhere())).addresses
             await addresses.control("calcom", "world", calcom_world(slots))
-        outcomes = await _outcomes(options, url, addresses)
         store = await Store.open(url)
         closing.push_async_callback(store.close)
+        if options.unguarded:
+            await _unguard(url)
+        outcomes = await _outcomes(options, url, addresses)
         recorded = [each.slot for each in await store.appointments() if each.status in LIVE]
         overlapping = [slot for outcome in outcomes for slot in outcome.overlapping]
         in_calendar = overlapping if options.calendar == "overlapping" else await _in_calendar(addresses, store, slots)
     return Race([told for outcome in outcomes for told in outcome.told], recorded, in_calendar)
+
+
+async def _unguard(url: str) -> None:
+    """Take away what keeps claims apart in the database."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            await connection.execute(text("ALTER TABLE slot_claims DROP CONSTRAINT no_overlap"))
+        else:
+            for event in ("insert", "update"):
+                await connection.execute(text(f"DROP TRIGGER slot_claims_no_overlap_{event}"))
+    await engine.dispose()
 
 
 async def _outcomes(options: Options, url: str, addresses: Addresses | None) -> Sequence[Outcome]:
@@ -172,6 +190,9 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--database", choices=KINDS, default="sqlite")
     parser.add_argument("--calendar", choices=CALENDARS, default="calcom", help="overlapping: one that refuses nothing")
+    parser.add_argument(
+        "--unguarded", action="store_true", help="without what keeps claims apart: then something must be booked twice"
+    )
     return Options(**vars(parser.parse_args(arguments)))
 
 

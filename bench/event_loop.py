@@ -6,10 +6,13 @@ import asyncio
 import base64
 import contextlib
 import json
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench.report import percentile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,20 +24,27 @@ _FRAME = json.dumps({"event": "media", "media": {"payload": base64.b64encode(byt
 
 @dataclass(slots=True)
 class Lateness:
-    """How late each tick was, and how long of that the event loop waited for a core that other work had."""
+    """How late each tick was, and what the event loop had to do with it since the tick before."""
 
     late_ms: list[float] = field(default_factory=list)
     waited_ms: list[float] = field(default_factory=list)
+    """How long it waited for a core that other work had."""
+    computed_ms: list[float] = field(default_factory=list)
+    """How long it computed."""
 
     @property
     def most_ms(self) -> float:
         return round(max(self.late_ms, default=0.0), 1)
 
     @property
-    def most_with_a_core_ms(self) -> float:
-        """The latest tick without the waiting for a core."""
-        with_a_core = (late - waited for late, waited in zip(self.late_ms, self.waited_ms, strict=True))
-        return round(max(with_a_core, default=0.0), 1)
+    def p99_ms(self) -> float:
+        return percentile(self.late_ms, 0.99)
+
+    @property
+    def most_by_us_ms(self) -> float:
+        """The latest tick as far as the event loop computed meanwhile and did not wait for a core."""
+        ticks = zip(self.late_ms, self.waited_ms, self.computed_ms, strict=True)
+        return round(max((min(late - waited, computed) for late, waited, computed in ticks), default=0.0), 1)
 
 
 @asynccontextmanager
@@ -62,10 +72,11 @@ async def _call() -> None:
 async def _watch(lateness: Lateness) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        due, waited = loop.time() + FRAME_SECS, _core_wait_ms()
+        due, waited, computed = loop.time() + FRAME_SECS, _core_wait_ms(), time.thread_time()
         await asyncio.sleep(FRAME_SECS)
         lateness.late_ms.append((loop.time() - due) * 1000)
         lateness.waited_ms.append(_core_wait_ms() - waited)
+        lateness.computed_ms.append((time.thread_time() - computed) * 1000)
 
 
 def _core_wait_ms() -> float:

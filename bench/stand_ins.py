@@ -102,7 +102,10 @@ class Watch:
         operation = OPERATIONS.get((request.method, resource.canonical)) if resource else None
         if operation is None:
             return await handler(request)
-        await request.read()
+        try:
+            await request.read()
+        except ConnectionResetError:
+            return web.Response()  # whoever asks was killed in the middle of it
         self.under_way += 1
         began = time.perf_counter()
         try:

@@ -165,7 +165,9 @@ def errand_question(desk: Desk) -> str:
 
 
 def which_question(desk: Desk) -> str:
-    return f"Which one do you mean: {', or '.join(each.say for each in desk.existing.known)}?"
+    known = desk.existing.known
+    is_one_kind = len({each.title for each in known}) == 1
+    return f"Which one do you mean: {', or '.join(each.when if is_one_kind else each.say for each in known)}?"
 
 
 def _cancel(desk: Desk, target: Known) -> None:

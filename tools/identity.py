@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from appointments.contact import valid_caller
+from appointments.contact import clean_number, country_of
 from appointments.errors import WishNotUnderstood
 from appointments.identity import CODE_SENT
 from tools.appointments import told
@@ -40,9 +40,9 @@ class CheckCode(Arguments):
 
 def text_code(session: BookingSession) -> Tool:
     async def run(wanted: TextCode, _heard: Sequence[Utterance]) -> Reply:
-        number = valid_caller(wanted.number) if wanted.number else session.caller
+        number = clean_number(wanted.number, country_of(session.business.number)) if wanted.number else session.caller
         if number is None:
-            raise WishNotUnderstood("That is no phone number. Ask for the number with its area code.")
+            raise WishNotUnderstood("The caller's number is withheld. Ask for the number the appointment is under.")
         await session.identity.send_code(number)
         say = f"{CODE_SENT} Please read it to me, or type it on your phone."
         return Reply(Status.CODE_SENT, say=say, hint="Say it, then call check_code with what the caller says or types.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from appointments.errors import (
     CalendarUnavailable,
     CallerCanFix,
+    MessageDeferred,
     NotChangeable,
     NotConfirmed,
     NotVerified,
@@ -110,6 +111,12 @@ def reply_to_error(error: SlotlineError) -> Reply:
             )
         case WishNotUnderstood() | CallerCanFix():
             return Reply(Status.INVALID, hint=str(error))
+        case MessageDeferred():
+            return Reply(
+                Status.UNAVAILABLE,
+                say="I'm sorry, I can't send texts right now.",
+                hint="No code was sent. Offer to have the caller called back (request_callback).",
+            )
         case CalendarUnavailable():
             return Reply(
                 Status.UNAVAILABLE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from appointments.contact import valid_caller
+from appointments.contact import clean_number, country_of
 from appointments.store.records import CallerRequest, RequestKind
 from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
@@ -78,7 +78,7 @@ def join_waitlist(session: BookingSession) -> Tool:
 async def _leave(
     session: BookingSession, wanted: LeaveRequest, kind: RequestKind, *, say: str, title: str = ""
 ) -> Reply:
-    number = valid_caller(wanted.number) if wanted.number else session.caller
+    number = clean_number(wanted.number, country_of(session.business.number)) if wanted.number else session.caller
     if number is None:
         return Reply(
             Status.INVALID, hint="Nothing is noted. Ask for the number to reach the caller at, then call again."

@@ -17,7 +17,11 @@ NAMES = sorted(path.stem for path in scenario_paths())
 REQUIRED = {
     "books_the_first_offer", "a_specific_day", "everything_in_one_breath", "changes_mind", "slot_taken", "answer_lost",
     "nothing_free", "a_date_outside_availability", "refuses", "barges_in_during_the_offer",
-    "barges_in_during_the_booking", "silent_caller", "calendar_down", "hangs_up_right_after_yes",
+    "barges_in_during_the_booking", "silent_caller", "calendar_down", "hangs_up_right_after_yes", "hears_appointments",
+    "confirms", "moves", "moves_to_a_taken_time", "moves_a_week_on", "moves_to_something_later", "cancels",
+    "cancels_without_a_reason", "cancels_twice", "stranger", "other_phone_code_spoken", "other_phone_code_typed",
+    "wrong_code_five_times", "withheld_number", "waitlist", "nothing_suits", "calendar_down_call_back",
+    "plumber_emergency_first",
 }  # fmt: skip
 KEYS = {
     "scenario", "ok", "booked", "appointment", "sms", "turns", "greeting_ms", "voice_to_voice_ms", "faults", "skipped",
@@ -52,7 +56,7 @@ expect: {booking: 2026-12-03T14:00, title: Haircut}
 @pytest.fixture(scope="module")
 def all_of_them(tmp_path_factory: pytest.TempPathFactory) -> tuple[Finished, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("all")
-    finished = run("rehearse", "--all", "--typed", "--jobs", "2", "--json", "all.json", folder=folder, timeout_secs=360)
+    finished = run("rehearse", "--all", "--typed", "--jobs", "2", "--json", "all.json", folder=folder, timeout_secs=900)
     return finished, json.loads((folder / "all.json").read_text())
 
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.business import load_business, load_sms_template
+from agent.business import load_business, load_code_template, load_sms_template
 from agent.toml_lines import parse_toml
 from appointments.errors import ConfigError
-from appointments.messages import render_sms, segments
+from appointments.messages import render_code, render_sms, segments
 from appointments.model import BlockedTime, BookingRules, EventTypeId, OfferSettings, OpeningHours, Scope, Slot
 from prompts.loader import REHEARSAL_BUSINESS
 from prompts.reading import FileProblem
@@ -287,6 +287,13 @@ def test_one_event_type_setting_does_not_fit_two_actions(tmp_path: Path) -> None
 
     with pytest.raises(ConfigError, match="CALCOM_EVENT_TYPE_ID fits one action only"):
         load_business(path, event_type_id="202")
+
+
+def test_the_shipped_text_with_a_code_costs_one_segment() -> None:
+    body = render_code(load_code_template(), code="482113", business="Harbor Street Clinic")
+
+    assert "482113" in body
+    assert segments(body) == 1
 
 
 def test_says_so_when_there_is_no_file(tmp_path: Path) -> None:

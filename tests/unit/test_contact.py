@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appointments.contact import attendee_email, clean_email, country_of, may_text, valid_caller
+from appointments.contact import attendee_email, clean_email, clean_number, country_of, may_text, valid_caller
 from appointments.errors import WishNotUnderstood
 from appointments.model import PhoneNumber
 
@@ -39,6 +39,36 @@ def test_takes_a_real_number(raw: str) -> None:
 )
 def test_takes_a_withheld_or_impossible_number_for_none(raw: str) -> None:
     assert valid_caller(raw) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "+14155550123",
+        "4155550123",
+        "(415) 555-0123",
+        "1 415 555 0123",
+        "four one five, five five five, oh one two three",
+        "it's plus one four one five triple five zero one twenty-three",
+        "plus one four one five double five five zero one two three",
+        "(typed 4 1 5 5 5 5 0 1 2 3)",
+    ],
+)
+def test_understands_a_number_typed_or_spoken(said: str) -> None:
+    assert clean_number(said, "US") == AMERICAN
+
+
+def test_takes_a_number_for_one_of_the_country_it_is_said_in() -> None:
+    assert clean_number("020 7946 0958", "GB") == "+442079460958"
+    assert clean_number("+442079460958", "US") == "+442079460958"
+
+
+@pytest.mark.parametrize(
+    "said", ["", "the one I call from", "415 555", "555 0123", "911", "4155550123 4155550124", "+1"]
+)
+def test_refuses_what_is_no_number(said: str) -> None:
+    with pytest.raises(WishNotUnderstood):
+        clean_number(said, "US")
 
 
 def test_tells_the_country() -> None:

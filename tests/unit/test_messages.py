@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appointments.errors import ConfigError
-from appointments.messages import GSM_BASIC, GSM_EXTENDED, check_template, gsm_clean, render_sms, segments
+from appointments.messages import (
+    GSM_BASIC,
+    GSM_EXTENDED,
+    check_code_template,
+    check_template,
+    gsm_clean,
+    render_code,
+    render_sms,
+    segments,
+)
 from appointments.model import Slot
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -73,6 +83,28 @@ def test_does_not_fill_placeholders_that_came_with_a_value() -> None:
 def test_names_an_unknown_placeholder_and_the_real_ones() -> None:
     with pytest.raises(ConfigError, match=r"\{when\}.*\{date\} \{time\} \{link\} \{location\} \{duration\}"):
         check_template("You are booked for {when}.")
+
+
+def test_fills_in_a_code() -> None:
+    assert render_code("{business}: {code}.\n", code="482113", business="Ada\u2019s  Studio") == "Ada's Studio: 482113."
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{business}: hello.", "has no {code}"),
+        ("{code} for {name}", "no placeholder {name}; there are {code} {business}"),
+        ("{code}" + "x" * 310, "3 segments"),
+    ],
+)
+def test_refuses_a_template_that_brings_no_code(template: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        check_code_template(template)
+
+
+def test_a_text_about_an_appointment_brings_no_code() -> None:
+    with pytest.raises(ConfigError, match=r"no placeholder \{code\}"):
+        check_template("{code}")
 
 
 def test_refuses_a_template_that_would_unsubscribe_the_caller() -> None:

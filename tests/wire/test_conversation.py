@@ -34,9 +34,17 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def up_to_read_back(typist: Typist) -> None:
+    await up_to_offer(typist)
+    await from_offer_to_read_back(typist)
+
+
+async def up_to_offer(typist: Typist) -> None:
     await typist.hears("help")
     typist.types("Hi, I would like to book an appointment.")
     await typist.hears("ten in the morning")
+
+
+async def from_offer_to_read_back(typist: Typist) -> None:
     typist.types("The first one works for me.")
     await typist.hears("name")
     typist.types("Maya Chen")
@@ -383,8 +391,9 @@ async def test_lines_typed_all_at_once_are_answered_one_by_one(house: House) -> 
 
 async def test_two_conversations_at_once_do_not_mix(house: House) -> None:
     typists = [Typist(house), Typist(house, caller="+14155550124")]
-    for typist in typists:
-        await up_to_read_back(typist)
+    for step in (up_to_offer, from_offer_to_read_back):
+        for typist in typists:
+            await step(typist)
 
     for typist in typists:
         typist.types("Yes, go ahead.")
