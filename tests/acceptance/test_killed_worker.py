@@ -45,7 +45,7 @@ async def test_another_worker_apologises_and_settles_the_booking(tmp_path: Path)
         ]
         await house.stand_ins.control("calcom", "faults", SLOW_CREATE)
         call = await stack.enter_async_context(calling(house, url, CALLER, LINES))
-        await until(lambda: house.has_fired("calcom"), within_secs=90)
+        await until(lambda: house.has_fired("calcom"), within_secs=180)
         await answering.kill()
         ended = await call.ended()
         appointment = await _settled(house)

@@ -219,7 +219,8 @@ async def test_the_caller_hangs_up(worker: Worker, edge: CallEdge, problems: lis
     assert [path for path, _ in worker.webhooks] == ["/twilio/voice", "/twilio/status"]
     voice, status = (form for _, form in worker.webhooks)
     assert (voice["From"], voice["To"], voice["CallStatus"]) == (CALLER, CALLED, "ringing")
-    assert (status["CallSid"], status["CallStatus"], status["CallDuration"]) == (edge.call_sid, "completed", "0")
+    assert (status["CallSid"], status["CallStatus"]) == (edge.call_sid, "completed")
+    assert int(status["CallDuration"]) < 5  # a fraction of a second, on a machine that has nothing else to do
     assert worker.controls == [{"call_sid": edge.call_sid, "from": CALLER, "to": CALLED}, {"status": "completed"}]
 
 
