@@ -30,6 +30,7 @@ from tests.factories import (
     claim,
     down,
 )
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -39,9 +40,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url) as opened:
+        yield opened
 
 
 def _service(calendar: ShakyCalendar, store: Store) -> BookingService:

@@ -34,6 +34,7 @@ from tests.calendar_conformance import (
     known,
     move,
 )
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -65,9 +66,8 @@ class Desk:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url, clock=lambda: NOW)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url, clock=lambda: NOW) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from appointments.service import BookingService
 from appointments.store.store import Store
 from calendars.builtin import BuiltinCalendar
 from tests.factories import NOW, QUICK, STUDIO, a_request, a_slot
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url(tmp_path))
-    yield opened
-    await opened.close()
+    async with opened_store(database_url(tmp_path)) as opened:
+        yield opened
 
 
 @pytest.fixture

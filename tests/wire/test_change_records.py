@@ -14,6 +14,7 @@ from appointments.model import AppointmentStatus, BookingStatus, BookingUid, Cal
 from appointments.store.records import Change, ChangeKind, ChangeState, OutgoingText
 from appointments.store.store import Store
 from tests.factories import CALLER, TEXTS, a_block, a_booking, a_slot, an_appointment, claim
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,9 +28,8 @@ TEXT = OutgoingText(CALLER, "Moved.", "ch_1|confirmed|1")
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url) as opened:
+        yield opened
 
 
 @pytest.fixture

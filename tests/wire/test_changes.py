@@ -20,6 +20,7 @@ from appointments.service import BookingService
 from appointments.store.records import ChangeState
 from appointments.store.store import Store
 from tests.factories import ACTION, BUSINESS, NOW, QUICK, TEXTS, ShakyCalendar, a_request, a_slot, down
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,9 +38,8 @@ IMPATIENT = replace(QUICK, answer_within=timedelta(milliseconds=30))
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url) as opened:
+        yield opened
 
 
 def a_calendar(**faults: Any) -> ShakyCalendar:

@@ -20,6 +20,7 @@ from appointments.store.code_records import (
 )
 from appointments.store.store import Store
 from tests.factories import CALLER, NOW
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,9 +47,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(database_url: str, clock: Clock) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url, clock=clock)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url, clock=clock) as opened:
+        yield opened
 
 
 def a_code(digest: str = "right", *, call: str = CALL, number: PhoneNumber = CALLER, place: int = 0) -> IssuedCode:

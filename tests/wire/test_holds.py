@@ -13,6 +13,7 @@ from appointments.model import CallSid, EventTypeId, PhoneNumber, Slot
 from appointments.service import BookingService
 from appointments.store.store import Store
 from tests.factories import CALLER, EVENT_TYPE, NOW, QUICK, STUDIO, ShakyCalendar, a_request, a_slot
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -59,9 +60,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(database_url: str, clock: Clock) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url, clock=clock)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url, clock=clock) as opened:
+        yield opened
 
 
 def a_service(store: Store, clock: Clock, calendar: ShakyCalendar | None = None) -> BookingService:

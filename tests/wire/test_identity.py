@@ -24,6 +24,7 @@ from appointments.model import Attendee, CallSid, PhoneNumber, Proof
 from appointments.store.code_records import CODE_LIFETIME, MOST_CODES, MOST_PROOFS, MOST_TRIES, IssuedCode
 from appointments.store.store import Store
 from tests.factories import ATTENDEE, CALLER, NOW, a_slot, an_appointment, claim
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,11 +85,10 @@ def sender() -> Sender:
 
 @pytest.fixture
 async def store(database_url: str, clock: Clock) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url, clock=clock)
-    await claim(opened, an_appointment())
-    await claim(opened, an_appointment(2, slot=a_slot(72), attendee=Attendee("Lee Park", "UTC", OTHER)))
-    yield opened
-    await opened.close()
+    async with opened_store(database_url, clock=clock) as opened:
+        await claim(opened, an_appointment())
+        await claim(opened, an_appointment(2, slot=a_slot(72), attendee=Attendee("Lee Park", "UTC", OTHER)))
+        yield opened
 
 
 @pytest.fixture

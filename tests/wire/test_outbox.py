@@ -15,6 +15,7 @@ from appointments.outbox import GIVE_UP_AFTER, OutboxWorker
 from appointments.store.records import OutboxRow, OutgoingText
 from appointments.store.store import Store
 from tests.factories import CALLER, a_booking, an_appointment, claim
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,11 +67,10 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def store(database_url: str, clock: FakeClock) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url, clock=clock)
-    claimed = await claim(opened, an_appointment())
-    await opened.record(claimed.appointment_id, a_booking(), texts=[OutgoingText(CALLER, "Booked.", "ap_1|c|1")])
-    yield opened
-    await opened.close()
+    async with opened_store(database_url, clock=clock) as opened:
+        claimed = await claim(opened, an_appointment())
+        await opened.record(claimed.appointment_id, a_booking(), texts=[OutgoingText(CALLER, "Booked.", "ap_1|c|1")])
+        yield opened
 
 
 def _worker(store: Store, sender: FakeSender, clock: FakeClock, *, owner: str = "a") -> OutboxWorker:

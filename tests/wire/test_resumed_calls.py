@@ -12,6 +12,7 @@ from appointments.service import BookingService
 from appointments.store.store import Store
 from tests.factories import ACTION, CALLER, NOW, QUICK, ShakyCalendar, a_request, a_slot
 from tests.sessions import a_session, agent, caller
+from tests.stores import opened_store
 from tools.choice import hold_choice, resume_hold
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ FIRST, SECOND = CallSid("CA1"), CallSid("CA2")
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url) as opened:
+        yield opened
 
 
 @pytest.fixture

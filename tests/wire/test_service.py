@@ -34,6 +34,7 @@ from tests.factories import (
     claim,
     down,
 )
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
@@ -53,9 +54,8 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url) as opened:
+        yield opened
 
 
 def _service(calendar: ShakyCalendar, store: Store, *, settle: SettleTimes = QUICK) -> BookingService:
@@ -299,9 +299,8 @@ async def test_a_broken_template_does_not_make_a_booking_look_failed(store: Stor
 async def hasty(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
     """A store that waits but a moment for a lock."""
     monkeypatch.setitem(sqlite._CONNECT, "timeout", 0.1)
-    opened = await Store.open(url)
-    yield opened
-    await opened.close()
+    async with opened_store(url) as opened:
+        yield opened
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from appointments.store.records import OutgoingText
 from appointments.store.store import Store
 from appointments.store.tables import metadata
 from tests.factories import BUSINESS, CALLER, NOW, TEXTS, a_block, a_booking, a_slot, an_appointment, claim
+from tests.stores import opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,17 +34,8 @@ CALL = CallSid("CA1")
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    async with _opened(database_url) as opened:
+    async with opened_store(database_url) as opened:
         yield opened
-
-
-@asynccontextmanager
-async def _opened(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    try:
-        yield opened
-    finally:
-        await opened.close()
 
 
 async def test_migrations_lead_to_the_tables(store: Store) -> None:
@@ -58,7 +49,7 @@ async def test_migrations_lead_to_the_tables(store: Store) -> None:
 async def test_opening_again_keeps_what_is_there(store: Store, database_url: str) -> None:
     await claim(store, an_appointment())
 
-    async with _opened(database_url) as again:
+    async with opened_store(database_url) as again:
         assert await again.appointments() == [an_appointment()]
 
 
@@ -228,7 +219,7 @@ async def test_twenty_tasks_race_for_each_slot_and_one_wins(store: Store) -> Non
 def _race(url: str, racer: int, start: multiprocessing.synchronize.Barrier, wins: multiprocessing.Queue[int]) -> None:
     async def race() -> None:
         start.wait()
-        async with _opened(url) as store:
+        async with opened_store(url) as store:
             for hour in range(10):
                 try:
                     await claim(store, an_appointment(100 * racer + hour, slot=a_slot(hour)))
@@ -256,7 +247,7 @@ def test_six_processes_open_a_new_database_at_once_and_race_for_its_slots(databa
 
 async def test_a_token_lets_in_once(store: Store, database_url: str) -> None:
     expires = datetime.now(UTC) + timedelta(minutes=2)
-    async with _opened(database_url) as other:
+    async with opened_store(database_url) as other:
         tries = await asyncio.gather(*(each.use_token("t1", expires=expires) for each in (store, other) * 5))
 
     assert sum(tries) == 1
@@ -289,7 +280,7 @@ async def _begin(store: Store, call_sid: str, **changes: Any) -> bool:
 
 
 async def test_of_calls_that_begin_at_once_no_more_begin_than_may(store: Store, database_url: str) -> None:
-    async with _opened(database_url) as other:
+    async with opened_store(database_url) as other:
         begun = await asyncio.gather(*(_begin(each, f"CA{n}") for n, each in enumerate([store, other] * 5)))
 
     assert sum(begun) == 2

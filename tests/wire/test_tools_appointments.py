@@ -15,6 +15,7 @@ from appointments.service import BookingService
 from appointments.store.store import Store
 from tests.factories import ACTION, CALLER, NOW, QUICK, ShakyCalendar, a_request, a_slot
 from tests.sessions import CLINIC, a_session, agent, caller
+from tests.stores import opened_store
 from tools.registry import answer
 from tools.replies import Reply, Status
 from tools.toolbox import all_tools, tool_names
@@ -48,9 +49,8 @@ class Sender:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url)
-    yield opened
-    await opened.close()
+    async with opened_store(database_url) as opened:
+        yield opened
 
 
 @dataclass

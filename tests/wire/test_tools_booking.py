@@ -18,6 +18,7 @@ from appointments.store.store import Store
 from tests.factories import ACTION as BARE_ACTION
 from tests.factories import EVENT_TYPE, NOW, QUICK, ShakyCalendar, a_slot, down
 from tests.sessions import CLINIC, a_session, agent, caller
+from tests.stores import opened_store
 from tools.booking import book_appointment, find_slots, tool_name
 from tools.registry import answer
 
@@ -37,9 +38,8 @@ OPEN = replace(CLINIC, actions=(ACTION,))
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}")
-    yield opened
-    await opened.close()
+    async with opened_store(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}") as opened:
+        yield opened
 
 
 class Call:

@@ -15,6 +15,7 @@ from agent.transcript import Transcript, Turn
 from appointments.model import CallSid
 from appointments.store.store import Store
 from tests.factories import BUSINESS, CALLER, NOW
+from tests.stores import opened_store
 from tools.replies import Reply, Status
 
 if TYPE_CHECKING:
@@ -62,10 +63,9 @@ def test_what_may_be_a_code_is_not_kept() -> None:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}")
-    await opened.begin_call(CALL, caller=CALLER, called=BUSINESS, at=NOW)
-    yield opened
-    await opened.close()
+    async with opened_store(f"sqlite+aiosqlite:///{tmp_path / 'slotline.db'}") as opened:
+        await opened.begin_call(CALL, caller=CALLER, called=BUSINESS, at=NOW)
+        yield opened
 
 
 @pytest.mark.parametrize("ahead", [True, False], ids=["written as they come", "written in the end"])
