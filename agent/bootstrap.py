@@ -15,7 +15,7 @@ import structlog
 
 from agent.front_desk import read_front_desk, with_event_types
 from agent.jobs import Jobs, TwilioSender
-from agent.phrases import PhraseBook
+from agent.phrase_book import PhraseBook
 from agent.speech import Speech
 from appointments.contact import may_text, valid_caller
 from appointments.errors import ConfigError

@@ -9,7 +9,7 @@ import structlog
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 
-from agent.phrases import PHONE_RATE
+from agent.phrase_book import PHONE_RATE
 from agent.spoken_call import run_spoken_call
 from telephony.errors import TelephonyError
 from telephony.media_stream import MediaStreamSerializer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipecat.processors.audio.audio_buffer_processor import AudioBufferProcessor
 
-from agent.phrases import PHONE_RATE
+from agent.phrase_book import PHONE_RATE
 
 if TYPE_CHECKING:
     from pathlib import Path

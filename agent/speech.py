@@ -18,7 +18,7 @@ from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy, TurnAnaly
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.http import connection_limits
 
-from agent.phrases import TTS_RATE
+from agent.phrase_book import TTS_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import openai
 
-from agent.phrases import TTS_RATE
+from agent.phrase_book import TTS_RATE
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:

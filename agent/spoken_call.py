@@ -11,7 +11,7 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregatorParams
 
 from agent.conversation import NUDGE_SECS, VAD_IDLE_SECS, Conversation
-from agent.phrases import PhrasePlayer
+from agent.phrase_book import PhrasePlayer
 from agent.recording import Recording
 from agent.transcript import Transcript
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from agent.bootstrap import Worker
     from agent.front_desk import FrontDesk
-    from agent.phrases import PhraseBook
+    from agent.phrase_book import PhraseBook
     from agent.speech import Speech
     from agent.transcript import Turn
     from telephony.media_stream import Played

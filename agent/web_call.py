@@ -16,7 +16,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
 from pydantic import BaseModel, ValidationError
 
-from agent.phrases import TTS_RATE
+from agent.phrase_book import TTS_RATE
 from agent.spoken_call import run_spoken_call
 from appointments.model import CallSid
 from telephony.media_stream import Played

@@ -18,7 +18,8 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
-from agent.phrases import GOODBYE, ONE_MOMENT, PHONE_RATE, STILL_WORKING, PhraseBook, PhrasePlayer
+from agent.phrase_book import PHONE_RATE, PhraseBook, PhrasePlayer
+from agent.phrases import GOODBYE, ONE_MOMENT, STILL_WORKING
 from simulator import openai as stand_in
 from simulator.faults import FaultBoard
 from simulator.world import Credentials, run_app
