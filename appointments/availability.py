@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from appointments.model import Action, Business, EventType, EventTypeId, Slot
+    from appointments.model import Action, Appointment, Business, EventType, EventTypeId, Slot
     from appointments.ports import Calendar, Clock
     from appointments.rules import Span
     from appointments.store.records import Block
@@ -71,20 +71,25 @@ class Availability:
         end: datetime,
         except_of: Sequence[str] = (),
         held: Slot | None = None,
+        moving: Appointment | None = None,
     ) -> Sequence[Slot]:
         """Return the slots that start in [start, end) and can be booked now, earliest first.
 
         Args:
             except_of: Owners of claims that do not count: the call that asks does not stand in its own way.
             held: What the call that asks holds: a calendar that holds it for us hides it from us too.
+            moving: What is to be moved there: it does not stand in its own way either.
         """
         start = max(start, self._clock())
         if end <= start:
             return ()
-        fetch = self._fetch(event_type_id, start, end)
-        free = await asyncio.shield(fetch.slots)  # others may wait for the same request
+        if moving:
+            free = await self._free_for(moving, start, end)
+        else:
+            fetch = self._fetch(event_type_id, start, end)
+            free = await asyncio.shield(fetch.slots)  # others may wait for the same request
         within = {slot for slot in (*free, *([held] if held else [])) if start <= slot.start < end}
-        return await self._bookable(event_type_id, business, tuple(within), except_of)
+        return await self._bookable(event_type_id, business, tuple(within), except_of, moving)
 
     def prefetch(self, event_type_id: EventTypeId) -> None:
         """Ask the calendar in the background, so that the first `free_slots` finds the answer there."""
@@ -96,23 +101,37 @@ class Availability:
         self._fetches.pop(event_type_id, None)
 
     async def alternatives(
-        self, event_type_id: EventTypeId, business: Business, slot: Slot, *, except_of: Sequence[str] = ()
+        self,
+        event_type_id: EventTypeId,
+        business: Business,
+        slot: Slot,
+        *,
+        except_of: Sequence[str] = (),
+        moving: Appointment | None = None,
     ) -> Sequence[Slot]:
         """Return bookable slots near a taken one, fresh from the calendar; none when it does not answer."""
         start, end = max(self._clock(), slot.start - NEAR_BEFORE), slot.start + NEAR_AFTER
         try:
-            free = await self._calendar.free_slots(event_type_id, start=start, end=end)
+            if moving:
+                free = await self._free_for(moving, start, end)
+            else:
+                free = await self._calendar.free_slots(event_type_id, start=start, end=end)
         except (CalendarUnavailable, CalendarRejected) as error:
             log.warning("alternatives_unknown", event_type_id=event_type_id, error=type(error).__name__)
             return ()
         within = [other for other in free if start <= other.start < end]
-        return nearest(slot, await self._bookable(event_type_id, business, within, except_of))
+        return nearest(slot, await self._bookable(event_type_id, business, within, except_of, moving))
 
     async def close(self) -> None:
         """Give up the requests that are under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _free_for(self, moving: Appointment, start: datetime, end: datetime) -> Sequence[Slot]:
+        """Return where the calendar would let `moving` be moved: for nobody else, so it is not remembered."""
+        free = await self._calendar.free_slots(moving.event_type_id, start=start, end=end, moving=moving.booking_uid)
+        return [slot for slot in free if slot != moving.slot]
 
     def _fetch(self, event_type_id: EventTypeId, start: datetime, end: datetime) -> _Fetch:
         asked_at = self._real_clock()
@@ -138,26 +157,38 @@ class Availability:
             del self._fetches[event_type_id]
 
     async def _bookable(
-        self, event_type_id: EventTypeId, business: Business, free: Sequence[Slot], except_of: Sequence[str]
+        self,
+        event_type_id: EventTypeId,
+        business: Business,
+        free: Sequence[Slot],
+        except_of: Sequence[str],
+        moving: Appointment | None,
     ) -> Sequence[Slot]:
         """Keep the free slots that break no rule and, with their buffers, no claim."""
         now = self._clock()
         allowed = sorted(slot for slot in free if violation(slot, business, now=now) is None)
-        wanted = {slot: keep_free(slot, business.rules) for slot in await self._without_full_days(business, allowed)}
+        wanted = {
+            slot: keep_free(slot, business.rules) for slot in await self._without_full_days(business, allowed, moving)
+        }
         if not wanted:
             return ()
         first, last = min(begin for begin, _ in wanted.values()), max(until for _, until in wanted.values())
         resource = self._calendar.resource(event_type_id)
-        kept = await self._store.blocks(resource, start=first, end=last, except_of=except_of)
+        own = (*except_of, *([moving.appointment_id] if moving else []))
+        kept = await self._store.blocks(resource, start=first, end=last, except_of=own)
         return tuple(clear_of(wanted, kept))
 
-    async def _without_full_days(self, business: Business, slots: Sequence[Slot]) -> Sequence[Slot]:
+    async def _without_full_days(
+        self, business: Business, slots: Sequence[Slot], moving: Appointment | None
+    ) -> Sequence[Slot]:
         most = business.rules.most_a_day
         if most is None or not slots:
             return slots
         first, last = whole_day(business, slots[0].start)[0], whole_day(business, slots[-1].start)[1]
         starts = await self._store.starts(first, last)
         booked = Counter(start.astimezone(business.zone).date() for start in starts)
+        if moving:
+            booked[moving.slot.start.astimezone(business.zone).date()] -= 1
         return [slot for slot in slots if booked[slot.start.astimezone(business.zone).date()] < most]
 
 

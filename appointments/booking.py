@@ -134,6 +134,10 @@ class Bookings:
         block = Block(self._bench.calendar.resource(wanted.event_type_id), *keep_free(wanted.slot, business.rules))
         limits = limits_for(wanted.slot, business)
         claimed = await self._bench.store.claim(wanted, block, limits=limits, texts=job.texts)
+        while _is_over(claimed, wanted.slot):
+            # The caller cancelled or moved it and wants the time again: that is another wish.
+            job.appointment = wanted = replace(wanted, idempotency_key=_next_key(wanted.idempotency_key))
+            claimed = await self._bench.store.claim(wanted, block, limits=limits, texts=job.texts)
         if claimed.status is AppointmentStatus.FAILED:
             job.appointment = wanted = replace(wanted, appointment_id=claimed.appointment_id)
             claimed = await self._bench.store.claim_again(wanted, block, limits=limits, texts=job.texts)
@@ -235,6 +239,17 @@ def _answer(job: BookingJob) -> Appointment:
     """Return or raise what came of it; a claim whose outcome is open is pending, whatever stopped the work."""
     is_open = not job.task.done() or (job.is_claimed and job.has_crashed)
     return job.appointment if is_open else job.task.result()
+
+
+def _is_over(appointment: Appointment, slot: Slot) -> bool:
+    """Whether `appointment`, once made for `slot`, is no more, or is at another time now."""
+    return appointment.status is AppointmentStatus.CANCELLED or appointment.slot != slot
+
+
+def _next_key(key: str) -> str:
+    """Return the key of the same wish wished once more: ``…`` → ``…#2`` → ``…#3``."""
+    wish, _, times = key.partition("#")
+    return f"{wish}#{int(times or 1) + 1}"
 
 
 def _job(

@@ -237,6 +237,6 @@ class Changes:
         if job.business is None or not job.waiting:
             return SlotTaken(slot)
         alternatives = await self._bench.availability.alternatives(
-            event_type_id, job.business, slot, except_of=(job.appointment.appointment_id, job.change.call_sid)
+            event_type_id, job.business, slot, except_of=(job.change.call_sid,), moving=job.appointment
         )
         return SlotTaken(slot, alternatives)

@@ -34,8 +34,10 @@ class Calendar(Protocol):
         """Return what `event_type_id` books."""
         ...
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
-        """Return the free slots that start in [start, end), earliest first."""
+    async def free_slots(
+        self, event_type_id: EventTypeId, *, start: datetime, end: datetime, moving: BookingUid | None = None
+    ) -> Sequence[Slot]:
+        """Return the free slots that start in [start, end), earliest first; what the booking `moving` has is free."""
         ...
 
     async def book(

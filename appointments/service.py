@@ -67,13 +67,15 @@ class BookingService:
         end: datetime,
         except_of: Sequence[str] = (),
         held: Slot | None = None,
+        moving: Appointment | None = None,
     ) -> Sequence[Slot]:
         """Return the slots that start in [start, end) and can be booked now, earliest first; at most 30 s old.
 
-        Claims of the owners `except_of` do not count, and what the asking call has `held` is free to it.
+        Claims of the owners `except_of` do not count, and what the asking call has `held` is free to it, as is what
+        the appointment has that it is `moving`.
         """
         return await self._availability.free_slots(
-            action.event_type_id, business, start=start, end=end, except_of=except_of, held=held
+            action.event_type_id, business, start=start, end=end, except_of=except_of, held=held, moving=moving
         )
 
     def prefetch(self, action: Action) -> None:

@@ -32,7 +32,9 @@ class OverlappingCalendar:
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
         return self._event_type
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
+    async def free_slots(
+        self, event_type_id: EventTypeId, *, start: datetime, end: datetime, moving: BookingUid | None = None
+    ) -> Sequence[Slot]:
         await _answer()
         return [slot for slot in self._slots if start <= slot.start < end]
 

@@ -39,14 +39,17 @@ class BuiltinCalendar:
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
         return event_type_of(self._action(event_type_id))
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
+    async def free_slots(
+        self, event_type_id: EventTypeId, *, start: datetime, end: datetime, moving: BookingUid | None = None
+    ) -> Sequence[Slot]:
         duration = self._action(event_type_id).duration
         slots = list(open_slots(self._business(), duration, start=start, end=end))
         if not slots:
             return []
         with _database():
             booked = await self._store.bookings(start=start, end=slots[-1].end)
-        return [slot for slot in slots if not any(slot.overlaps(booking.slot) for booking in booked)]
+        others = [booking.slot for booking in booked if booking.uid != moving]
+        return [slot for slot in slots if not any(slot.overlaps(other) for other in others)]
 
     async def book(
         self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str

@@ -142,7 +142,9 @@ class CalComCalendar:
             raise _rejected(refusal) from None
         return isinstance(body, dict) and "pagination" in body
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
+    async def free_slots(
+        self, event_type_id: EventTypeId, *, start: datetime, end: datetime, moving: BookingUid | None = None
+    ) -> Sequence[Slot]:
         if end <= start:
             return []
         params = {
@@ -153,6 +155,8 @@ class CalComCalendar:
             "timeZone": "UTC",
             "format": "range",
         }
+        if moving:
+            params["bookingUidToReschedule"] = moving
         days = read(dict[str, list[WireSlot]], await self._get("/v2/slots", params, SLOTS, event_type_id))
         # Cal.com has returned slots outside the range (calcom/cal.diy#24260).
         slots = {Slot(slot.start, slot.end - slot.start) for day in days.values() for slot in day}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from appointments.model import Attendee, EventType, EventTypeId, Slot
+    from appointments.model import Attendee, BookingUid, EventType, EventTypeId, Slot
 
 
 class MemoryCalendar:
@@ -34,9 +34,13 @@ class MemoryCalendar:
             raise CalendarRejected(f"there is no event type {event_type_id}: this calendar has {self._event_type.id}")
         return self._event_type
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Sequence[Slot]:
+    async def free_slots(
+        self, event_type_id: EventTypeId, *, start: datetime, end: datetime, moving: BookingUid | None = None
+    ) -> Sequence[Slot]:
         await self.event_type(event_type_id)
-        return [slot for slot in self._free if start <= slot.start < end and not self._is_booked(slot)]
+        moved = await self.get(moving) if moving else None
+        within = (slot for slot in self._free if start <= slot.start < end)
+        return [slot for slot in within if not self._is_booked(slot, except_by=moved)]
 
     async def book(
         self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str

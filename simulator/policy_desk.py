@@ -161,6 +161,7 @@ class Desk:
             "part_of_day": wish.part_of_limit if wish.limit else "" if wish.times else wish.part,
             "time": "" if wish.limit else wish.time_words,
             "appointment": self.action,
+            "moving": self.existing.moved_key,
         }
         arguments: dict[str, object] = {
             name: words for name, words in said.items() if words and name in self.tools.find_parameters

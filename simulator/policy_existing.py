@@ -96,6 +96,11 @@ class Existing:
     number: str = ""
     """The number the last code was asked for; "": the one that calls."""
 
+    @property
+    def moved_key(self) -> str:
+        """The key of what is to be moved, "" when nothing is."""
+        return self.target.key if self.target and self.errand is Errand.MOVE else ""
+
     def begin(self, errand: Errand) -> None:
         self.errand, self.target = errand, None
         self.reason, self.is_why_asked = "", False

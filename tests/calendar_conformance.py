@@ -209,6 +209,16 @@ class CalendarConformance:
         assert (moved.slot, moved.status, moved.idempotency_key) == (NEXT_DAY, BookingStatus.ACCEPTED, KEY)
         assert await free(under_test) == [TWO, QUARTER_PAST_TWO, HALF_PAST_TWO, AT_MIDNIGHT_UTC]
 
+    async def test_what_a_booking_has_is_free_for_moving_it(self, under_test: Calendar) -> None:
+        booking = await book(under_test, TWO)
+        await book(under_test, NEXT_DAY, key=ANOTHER_KEY)
+
+        free_to_it = await under_test.free_slots(EVENT_TYPE.id, start=NOW, end=NEXT_DAY.end, moving=booking.uid)
+
+        assert list(free_to_it) == [TWO, QUARTER_PAST_TWO, HALF_PAST_TWO, AT_MIDNIGHT_UTC]
+        assert await free(under_test) == [HALF_PAST_TWO, AT_MIDNIGHT_UTC]
+        assert (await move(under_test, booking, QUARTER_PAST_TWO)).slot == QUARTER_PAST_TWO
+
     async def test_a_moved_booking_is_found_by_either_uid_and_by_its_key(self, under_test: Calendar) -> None:
         booking = await book(under_test, TWO)
 

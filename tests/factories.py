@@ -147,9 +147,11 @@ class ShakyCalendar(MemoryCalendar):
         self.let_go = asyncio.Event()
         self._late: set[asyncio.Task[Booking]] = set()
 
-    async def free_slots(self, event_type_id: EventTypeId, *, start: datetime, end: datetime) -> Any:
+    async def free_slots(
+        self, event_type_id: EventTypeId, *, start: datetime, end: datetime, moving: BookingUid | None = None
+    ) -> Any:
         self.fetches += 1
-        return await super().free_slots(event_type_id, start=start, end=end)
+        return await super().free_slots(event_type_id, start=start, end=end, moving=moving)
 
     async def book(
         self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str

@@ -160,7 +160,7 @@ def move_appointment(session: BookingSession) -> Tool:
             outcome = await session.service.change(request)
         except SlotTaken as taken:
             return taken_reply(session, action, offered.slot, taken)
-        session.know([outcome.appointment])
+        session.changed(appointment, outcome)
         return _moved(outcome, when=offered.say, texts=bool(request.texts.to))
 
     return Tool(
@@ -193,8 +193,9 @@ def cancel_appointment(session: BookingSession) -> Tool:
             )
         request = _change(session, appointment, None, wanted.reason or NO_REASON, done="cancelled")
         outcome = await session.service.change(request)
-        session.know([outcome.appointment])
-        return _cancelled(outcome, when=when, texts=bool(request.texts.to))
+        session.changed(appointment, outcome)
+        was_cancelled = appointment.status is AppointmentStatus.CANCELLED
+        return _cancelled(outcome, when=when, texts=bool(request.texts.to) and not was_cancelled)
 
     return Tool(
         name="cancel_appointment",

@@ -64,16 +64,21 @@ class BookAppointment(Arguments):
 def find_slots(session: BookingSession) -> Tool:
     """Return the tool that looks for free slots of any of the business's actions."""
     names = [action.name for action in session.actions]
-    arguments = FindSlots
+    fields: dict[str, Any] = {}
     if len(names) > 1:
-        appointment = (Literal[tuple(names)], Field(description="What the caller wants to book."))
-        fields: dict[str, Any] = {"appointment": appointment}
-        arguments = create_model("FindSlots", __base__=FindSlots, **fields)
+        fields["appointment"] = (Literal[tuple(names)], Field(description="What the caller wants to book."))
+    if Scope.RESCHEDULE in session.business.scopes:
+        moving = "When an appointment is to be moved: its key, as find_appointments returned it. Leave out otherwise."
+        fields["moving"] = (str | None, Field(None, description=moving, max_length=8))
+    arguments = create_model("FindSlots", __base__=FindSlots, **fields)
 
     async def run(wanted: FindSlots, _heard: Sequence[Utterance]) -> Reply:
         name = getattr(wanted, "appointment", names[0])
         action = next(action for action in session.actions if action.name == name)
-        return await _find(session, action, wanted)
+        if not (key := getattr(wanted, "moving", None)):
+            return await _find(session, action, wanted)
+        appointment = await session.known_appointment(key)
+        return await _find(session, session.action_of(appointment) or action, wanted, moving=appointment)
 
     return Tool(
         name="find_slots",
@@ -87,7 +92,9 @@ def find_slots(session: BookingSession) -> Tool:
     )
 
 
-async def _find(session: BookingSession, action: Action, wanted: FindSlots) -> Reply:
+async def _find(
+    session: BookingSession, action: Action, wanted: FindSlots, *, moving: Appointment | None = None
+) -> Reply:
     now, business = session.clock(), session.business
     wish = resolve_wish(
         date=wanted.date,
@@ -103,7 +110,7 @@ async def _find(session: BookingSession, action: Action, wanted: FindSlots) -> R
         session.held = None
     held = session.held[1] if session.held else None
     free = await session.service.free_slots(
-        action, business, start=start, end=end, except_of=[session.call_sid], held=held
+        action, business, start=start, end=end, except_of=[session.call_sid], held=held, moving=moving
     )
     return _offered(session, action, make_offer(free, wish, action=action, business=business, now=now))
 

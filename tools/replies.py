@@ -167,8 +167,8 @@ def reply_without_result(*, changes_something: bool) -> Reply:
         return Reply(Status.UNAVAILABLE, say=TRY_LATER, hint="Nothing was found. Do not try again.")
     return Reply(
         Status.PENDING,
-        say="I'm sorry, it isn't certain yet whether that is booked. We will check it.",
-        hint="It is not known yet whether it is booked. Do not say that it is, and do not book it again.",
+        say="I'm sorry, it isn't certain yet whether that went through. We will check it.",
+        hint="It is not known yet whether it was done. Do not say that it was, and do not try again.",
     )
 
 

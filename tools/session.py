@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from appointments.errors import NotConfirmed, NotVerified
 from appointments.offer import OFFER_STANDS, OfferLedger, spoken_zone
 from appointments.spoken import mentions
+from appointments.store.records import ChangeState
 from tools.consent import agrees, refuses
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from appointments.changing import ChangeOutcome
     from appointments.identity import Identity
     from appointments.model import Action, Appointment, Business, CallSid, PhoneNumber, Slot
     from appointments.offer import OfferedSlot
@@ -121,6 +123,12 @@ class BookingSession:
             key = keys.setdefault(appointment.appointment_id, f"m{len(keys) + 1}")
             self.found[key] = appointment
         return [keys[appointment.appointment_id] for appointment in appointments]
+
+    def changed(self, before: Appointment, outcome: ChangeOutcome) -> None:
+        """Take note of a change; a time that was given up can be booked again, after another yes."""
+        self.know([outcome.appointment])
+        if outcome.state is ChangeState.DONE:
+            self.booked_for.pop(before.slot, None)
 
     async def known_appointment(self, key: str) -> Appointment:
         """Return what was told under `key`, as it stands now.

@@ -94,6 +94,24 @@ async def test_a_cancellation_cancels_once_and_twice_is_success(store: Store) ->
     assert await store.blocks("101", start=NOW, end=NOW + timedelta(days=5)) == []
 
 
+@pytest.mark.parametrize(("slot", "expected"), [(NEW, [OLD, NEW]), (None, [OLD])], ids=["moved", "cancelled"])
+async def test_a_time_that_was_given_up_can_be_booked_again_in_the_same_call(
+    store: Store, slot: Slot | None, expected: list[Slot]
+) -> None:
+    calendar = a_calendar()
+    service = a_service(calendar, store)
+    first = await book(service)
+    await service.change(a_change(first, slot))
+
+    again, asked_twice = await book(service), await book(service)
+
+    assert (again.slot, again.status) == (OLD, AppointmentStatus.ACTIVE)
+    assert again.appointment_id == asked_twice.appointment_id != first.appointment_id
+    live = [booking.slot for booking in calendar.bookings if booking.status.value == "accepted"]
+    assert sorted(live, key=lambda each: each.start) == sorted(expected, key=lambda each: each.start)
+    assert await bodies(store, again) == ["Booked for Thu, Dec 3 at 2:00 PM."]
+
+
 async def test_the_same_move_asked_for_many_times_at_once_is_made_once(store: Store) -> None:
     calendar = a_calendar()
     service = a_service(calendar, store)

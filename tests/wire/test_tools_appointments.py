@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from appointments.identity import CodeTexts, Identity
-from appointments.model import AppointmentStatus, CallSid, PhoneNumber, Scope
+from appointments.model import AppointmentStatus, CallSid, PhoneNumber, Scope, Slot
 from appointments.service import BookingService
 from appointments.store.store import Store
 from tests.factories import ACTION, CALLER, NOW, QUICK, ShakyCalendar, a_request, a_slot
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tools.session import BookingSession, Utterance
 
 OLD, NEW = a_slot(), a_slot(55)
+RIGHT_AFTER = Slot(OLD.end, OLD.duration)
 SPOKEN_OLD = "Thursday, December third, at two in the afternoon"
 SPOKEN_NEW = "Thursday, December third, at four in the afternoon"
 STRANGER = PhoneNumber("+14155550199")
@@ -96,7 +97,7 @@ def a_call(
 
 @pytest.fixture
 def calendar() -> ShakyCalendar:
-    return ShakyCalendar([OLD, NEW])
+    return ShakyCalendar([OLD, RIGHT_AFTER, NEW])
 
 
 @pytest.fixture
@@ -195,6 +196,74 @@ async def test_a_move_is_read_back_first_and_made_once(
     assert [booking.slot for booking in calendar.bookings] == [NEW]
 
 
+async def test_an_appointment_can_be_moved_into_the_time_it_keeps(
+    store: Store, calendar: ShakyCalendar, booked: Appointment
+) -> None:
+    call = a_call(store, calendar, is_attested=True)
+    await call.use("find_appointments")
+
+    beside = await call.use("find_slots", date="2026-12-03", time="14:30")
+    (offered,) = (await call.use("find_slots", date="2026-12-03", time="14:30", moving="m1")).slots
+    call.say("I'll move your 30-Minute Consultation to Thursday, December third, at two thirty.", "Yes.")
+    moved = await call.use("move_appointment", appointment="m1", slot=offered["key"])
+
+    assert [slot["time"] for slot in beside.slots] == ["16:00"]
+    assert moved.status is Status.MOVED
+    assert [booking.slot for booking in calendar.bookings] == [RIGHT_AFTER]
+
+
+async def test_the_time_it_has_already_is_not_offered_for_a_move(
+    store: Store, calendar: ShakyCalendar, booked: Appointment
+) -> None:
+    call = a_call(store, calendar, is_attested=True)
+    await call.use("find_appointments")
+
+    reply = await call.use("find_slots", date="2026-12-03", moving="m1")
+
+    assert [slot["time"] for slot in reply.slots] == ["14:30", "16:00"]
+
+
+async def test_nobody_sees_by_a_move_what_others_have(
+    store: Store, calendar: ShakyCalendar, booked: Appointment
+) -> None:
+    stranger = a_call(store, calendar, number=STRANGER, is_attested=True)
+
+    assert (await stranger.use("find_slots", moving="m1")).status is Status.NOT_VERIFIED
+
+
+async def test_a_day_that_is_full_has_room_for_its_own_appointments(
+    store: Store, calendar: ShakyCalendar, booked: Appointment
+) -> None:
+    full = replace(CLINIC, rules=replace(CLINIC.rules, most_a_day=1))
+    call = a_call(store, calendar, is_attested=True, business=full)
+    await call.use("find_appointments")
+
+    assert (await call.use("find_slots", date="2026-12-03")).status is not Status.AVAILABLE
+    assert (await call.use("find_slots", date="2026-12-03", moving="m1")).status is Status.AVAILABLE
+
+
+async def test_what_was_cancelled_is_booked_again_only_after_another_yes(store: Store, calendar: ShakyCalendar) -> None:
+    call = a_call(store, calendar, is_attested=True)
+    offered = (await call.use("find_slots", date="2026-12-03", time="14:00")).slots[0]
+    wish = {"slot": offered["key"], "name": "Maya Chen"}
+    call.say(f"That's a 30-Minute Consultation on {SPOKEN_OLD}, for Maya Chen. Is that right?", "Yes.")
+    await call.use("book_30_minute_consultation", **wish)
+    await call.use("find_appointments")
+    call.say(f"I'll cancel your 30-Minute Consultation on {SPOKEN_OLD}. Is that right?", "Yes, cancel it.")
+    await call.use("cancel_appointment", appointment="m1")
+
+    asked = await call.use("book_30_minute_consultation", **wish)
+    call.say(asked.say, "Yes, please.")
+    again = await call.use("book_30_minute_consultation", **wish)
+
+    assert asked.status is Status.NOT_CONFIRMED
+    assert (again.status, calendar.creates) == (Status.BOOKED, 2)
+    assert [kept.status for kept in await store.appointments()] == [
+        AppointmentStatus.CANCELLED,
+        AppointmentStatus.ACTIVE,
+    ]
+
+
 @pytest.mark.parametrize("answered", ["No, leave it.", "Wait, not that one.", "Hm.", "Make it five instead."])
 async def test_what_the_caller_did_not_agree_to_is_not_moved(
     store: Store, calendar: ShakyCalendar, booked: Appointment, answered: str
@@ -221,6 +290,7 @@ async def test_a_cancellation_is_read_back_first_and_twice_is_success(
     again = await call.use("cancel_appointment", appointment="m1")
 
     assert (first.status, again.status) == (Status.CANCELLED, Status.CANCELLED)
+    assert ("a text" in first.say, "a text" in again.say) == (True, False)
     assert calendar.changes == 1
     assert [text.body[-13:] for text in await store.texts(booked.appointment_id)][-1] == "is cancelled."
 
