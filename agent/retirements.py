@@ -30,7 +30,7 @@ _RETIRED = tuple(
         (date(2026, 10, 23), r"o1|o1-pro|o3-mini|o4-mini|gpt-4\.1-nano", ""),
         (date(2026, 12, 11), r"gpt-5|gpt-5-mini|gpt-5-nano|gpt-5-pro|o3|o3-pro", ""),
         (date(2027, 1, 6), r"tts-1|tts-1-hd|gpt-4o-mini-tts", ""),
-        (date(2027, 1, 14), r"gpt-4o|gpt-4o-mini|gpt-4\.1|gpt-4\.1-mini", ""),
+        (date(2027, 1, 14), r"gpt-4o|gpt-4o-mini|gpt-4\.1|gpt-4\.1-mini", "gpt-6-luna"),
         (date(2027, 2, 26), r"whisper-1|gpt-4o-transcribe(?:-diarize)?|gpt-4o-mini-transcribe", "gpt-transcribe"),
         (date(2027, 4, 1), r"gpt-5\.1", ""),
     )

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     turn_end: Literal["smart_turn", "speech_timeout"] = "smart_turn"
     speech_timeout_secs: float = Field(default=0.6, gt=0, le=5)
     speech_guard: Literal["off", "warn", "replace"] = "replace"
-    llm_model: str = "gpt-4.1"
+    llm_model: str = "gpt-6-luna"
     stt_model: str = "gpt-4o-transcribe"
     tts_model: str = "gpt-4o-mini-tts"
     log_level: LogLevel = "INFO"
@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     @property
     def calendar_in_use(self) -> CalendarName:
         """The calendar that is booked."""
-        return self.calendar or ("calcom" if self.calcom_api_key.get_secret_value() else "builtin")
+        return _calendar_in_use(self.calendar, self.calcom_api_key)
 
     @property
     def event_type_id(self) -> str:
@@ -189,6 +189,10 @@ class Settings(BaseSettings):
         start = start.astimezone(UTC)
         began = time.monotonic()
         return lambda: start + timedelta(seconds=time.monotonic() - began)
+
+
+def _calendar_in_use(chosen: Literal["", CalendarName], calcom_api_key: SecretStr) -> CalendarName:
+    return chosen or ("calcom" if calcom_api_key.get_secret_value() else "builtin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +220,20 @@ class AuthorSettings(BaseSettings):
     model_config = Settings.model_config
 
     business_file: Path | None = None
+    calendar: Literal["", CalendarName] = ""
+    calcom_api_key: SecretStr = SecretStr("")
     calcom_event_type_id: str = Field(default="", pattern="^[0-9]*$")
     llm_model: str = Settings.model_fields["llm_model"].default
+
+    @property
+    def calendar_in_use(self) -> CalendarName:
+        """The calendar that is booked, if the worker has the same settings."""
+        return _calendar_in_use(self.calendar, self.calcom_api_key)
+
+    @property
+    def event_type_id(self) -> str:
+        """The event type that overrides the business file's, of whose account the key may be elsewhere."""
+        return "" if self.calendar == "builtin" else self.calcom_event_type_id
 
 
 class TalkSettings(AuthorSettings):

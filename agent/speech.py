@@ -18,6 +18,7 @@ from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy, TurnAnaly
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.http import connection_limits
 
+from agent.language_models import request_settings
 from agent.phrase_book import TTS_RATE
 
 if TYPE_CHECKING:
@@ -102,12 +103,13 @@ class Speech:
         )
 
     def llm(self, instructions: Instructions) -> OpenAILLMService:
+        model = instructions.model or self._settings.llm_model
         return _SharedLLM(
             self.client,
             settings=OpenAILLMService.Settings(
-                model=instructions.model or self._settings.llm_model,
-                temperature=instructions.temperature,
+                model=model,
                 system_instruction=instructions.system,
+                **request_settings(model, instructions.temperature),
             ),
         )
 

@@ -44,7 +44,7 @@ _WORDS_PER_MINUTE = 165
 _MAX_UPLOAD = 25 * 1024 * 1024
 _MIN_AUDIO_SECS = 0.1
 _MAX_WAIT_SECS = 60.0
-_MODELS = ("gpt-4.1", "gpt-4o-mini-tts", "gpt-4o-transcribe", "gpt-transcribe")
+_MODELS = ("gpt-6-luna", "gpt-4.1", "gpt-4o-mini-tts", "gpt-4o-transcribe", "gpt-transcribe")
 _MATCHER = "known-speech matcher"
 _Voice = Literal[
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"

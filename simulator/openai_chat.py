@@ -92,6 +92,9 @@ class _StreamOptions(_Strict):
     include_obfuscation: bool = True
 
 
+_REASONS, _NEVER_REASONS = re.compile(r"gpt-(?:5\.[6-9]|[6-9])"), re.compile(r"gpt-(?:3|4)")
+
+
 class ChatRequest(_Strict):
     """The body of ``POST /v1/chat/completions``. Sampling changes nothing here: the model is scripted."""
 
@@ -134,7 +137,26 @@ class ChatRequest(_Strict):
         if self.tool_choice is not None and not self.tools:
             message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified."
             raise OpenAIError.invalid(message, param="tool_choice")
+        self._check_reasoning()
         _check_tool_results(self.messages)
+
+    def _check_reasoning(self) -> None:
+        # The words of the service: https://github.com/itzcrazykns/vane/issues/1173
+        if _REASONS.match(self.model):
+            if self.tools and self.reasoning_effort != "none":
+                message = (
+                    f"Function tools with reasoning_effort are not supported for {self.model} in "
+                    "/v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'."
+                )
+                raise OpenAIError.invalid(message, param="reasoning_effort")
+            if self.temperature not in (None, 1):
+                message = (
+                    f"Unsupported value: 'temperature' does not support {self.temperature:g} with this model. "
+                    "Only the default (1) value is supported."
+                )
+                raise OpenAIError.invalid(message, param="temperature")
+        elif _NEVER_REASONS.match(self.model) and self.reasoning_effort is not None:
+            raise OpenAIError.invalid("Unrecognized request argument supplied: reasoning_effort", param=None)
 
 
 class Completion:

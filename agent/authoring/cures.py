@@ -21,7 +21,7 @@ HEAD: Final[Mapping[str, str]] = {
     "voice": "voice: alloy",
     "language": "language: en",
     "greeting": 'greeting: "Thanks for calling {business}. I\'m the automated assistant. How can I help you?"',
-    "model": "model: gpt-4.1",
+    "model": "model: gpt-6-luna",
     "temperature": "temperature: 0.3",
 }
 """How each key of the head is written."""

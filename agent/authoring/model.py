@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from agent.authoring.rules import Finding
+from agent.language_models import bare_name, may_reason
 from agent.retirements import DEPRECATIONS, retirement_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 WARM = 0.7
 """Up to here a temperature does no harm to tool calls."""
-BETTER_MODELS = "gpt-4.1 or gpt-4.1-mini"
+BETTER_MODEL = "gpt-6-luna"
 
 
 def check_model(source: PromptSource, llm_model: str, today: date) -> Iterator[Finding]:
@@ -29,10 +30,10 @@ def check_model(source: PromptSource, llm_model: str, today: date) -> Iterator[F
     named = _named(source)
     line = (source.line_of(("model",)) if named else None) or 1
     name = f'model "{named}"' if named else f'LLM_MODEL "{llm_model}"'
-    model = _bare(named or llm_model)
+    model = bare_name(named or llm_model)
     if judged := _judged(model, today):
         rule, what = judged
-        yield Finding(source.path, line, rule, f"{name} {what}", f"use {BETTER_MODELS}")
+        yield Finding(source.path, line, rule, f"{name} {what}", f"use {BETTER_MODEL}")
     elif meant := _misspelt(model):
         better = f"did you mean {meant}? A server of your own may have a model of any name"
         yield Finding(source.path, line, "unknown-model", f"{name} is not known to us: check the spelling", better)
@@ -43,10 +44,11 @@ def check_model(source: PromptSource, llm_model: str, today: date) -> Iterator[F
 def retirement(source: PromptSource, llm_model: str, today: date) -> str:
     """Return a note on a model that OpenAI is going to shut down, "" when none is known."""
     model = _named(source) or llm_model
-    retirement = retirement_of(_bare(model))
+    retirement = retirement_of(bare_name(model))
     if retirement is None or retirement.day <= today:
         return ""
-    return f"OpenAI shuts {model} down on {retirement.day}: {DEPRECATIONS}"
+    instead = f"; {retirement.successor} takes its place" if retirement.successor else ""
+    return f"OpenAI shuts {model} down on {retirement.day}{instead}: {DEPRECATIONS}"
 
 
 def model_of(source: PromptSource | None, llm_model: str) -> str:
@@ -58,16 +60,9 @@ def _named(source: PromptSource) -> str:
     return source.head.model if source.head else str(source.values.get("model") or "")
 
 
-def _bare(model: str) -> str:
-    """Return ``gpt-4.1`` for ``openai/GPT-4.1``."""
-    return model.casefold().rpartition("/")[2]
-
-
 def _judged(model: str, today: date) -> tuple[str, str] | None:
     if _NO_CHAT.search(model):
         return "no-chat-model", "answers no chat completions with tools, so no call would get an answer"
-    if _REASONS_FIRST.fullmatch(model):
-        return "no-chat-model", "takes tools in chat completions only when told not to reason, which slotline does not"
     for pattern, why in _WEAK:
         if pattern.fullmatch(model):
             return "weak-model", f"is weak at calling tools: {why}"
@@ -90,7 +85,11 @@ def _temperature(source: PromptSource, temperature: float, model: str, name: str
     if _ONE_TEMPERATURE.fullmatch(model):
         if temperature != 1:
             what = f"{name} accepts no temperature but 1 and refuses every request with {temperature:g}"
-            yield Finding(source.path, line, "no-temperature", what, f"use {BETTER_MODELS}, or write temperature: 1")
+            yield Finding(source.path, line, "no-temperature", what, f"use {BETTER_MODEL}, or write temperature: 1")
+    elif may_reason(model):
+        if source.line_of(("temperature",)):
+            what = f"{name} is not sent a temperature, because models that may reason refuse it: this line does nothing"
+            yield Finding(source.path, line, "unused-temperature", what, "take the line out")
     elif temperature > WARM:
         what = f"temperature {temperature:g} makes the agent inventive: it calls tools less reliably"
         yield Finding(source.path, line, "high-temperature", what, f"write 0.3, and no more than {WARM:g}")
@@ -101,9 +100,10 @@ _DATE = re.compile(rf"{_DATED}$")
 _KNOWN = (
     "gpt-3.5-turbo", "gpt-4", "gpt-4-turbo", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano",
     "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "gpt-5.1", "gpt-5.2", "gpt-5.4", "gpt-5.4-mini", "gpt-5.5",
+    "gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.6-terra", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-sol", "gpt-6.1-terra",
     "o1", "o1-pro", "o3", "o3-mini", "o3-pro", "o4-mini",
 )  # fmt: skip
-_LATER = re.compile(r"gpt-[5-9](?:\.\d)?(?:-(?:mini|nano|pro|chat|codex|latest))*|o\d(?:-mini|-pro)?")
+_LATER = re.compile(r"gpt-[5-9](?:\.\d)?(?:-[a-z]+)*|o\d(?:-mini|-pro)?")
 """Names that OpenAI may have given since: those of the same form."""
 _NO_CHAT = re.compile(
     r"^(?:whisper|tts|dall-e|text-|omni-moderation|davinci|babbage|sora|gpt-image)"
@@ -112,9 +112,6 @@ _NO_CHAT = re.compile(
     # https://community.openai.com/t/developer-role-not-accepted-for-o1-o1-mini-o3-mini/1110750/7
     r"|^o1-(?:mini|preview)|^chatgpt-4o"
 )
-# "Function tools with reasoning_effort are not supported […] in /v1/chat/completions":
-# https://github.com/itzcrazykns/vane/issues/1173, and for GPT-6 https://docs.oxen.ai/inference-api/reference/models/gpt-6-luna
-_REASONS_FIRST = re.compile(r"gpt-5\.6(?:-\w+)*|gpt-6(?:\.\d)?(?:-\w+)*")
 _WEAK = (
     # 22.5 % of the airline tasks at the first try, gpt-4o 42 %: https://github.com/sierra-research/tau-bench
     (re.compile(rf"gpt-4o-mini{_DATED}"), "it solves about half as many whole tasks as gpt-4o"),

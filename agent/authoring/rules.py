@@ -74,6 +74,7 @@ RULES: Final[Mapping[str, Severity]] = {
     "long-instructions": _WARNING,
     "no-chat-model": _ERROR,
     "no-temperature": _ERROR,
+    "unused-temperature": _WARNING,
     "weak-model": _WARNING,
     "retired-model": _WARNING,
     "unknown-model": _WARNING,

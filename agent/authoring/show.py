@@ -17,6 +17,7 @@ from agent.authoring.length import count
 from agent.authoring.sent import TOOLS, as_sent, token_counts, tools_of
 from agent.authoring.tokens import ENCODING, NOT_COUNTED
 from agent.instructions import RECORDING_NOTICE, Part, Source, render_instructions
+from agent.language_models import may_reason
 from agent.logs import configure_logs
 from agent.settings import author_settings
 from appointments.model import PhoneNumber
@@ -165,7 +166,10 @@ class Page:
             self._row("model", instructions.model, Source.AUTHOR)
         else:
             self._row("model", f"{self._llm_model} (LLM_MODEL: the instructions name none)")
-        self._row("temperature", f"{instructions.temperature:g}", Source.AUTHOR)
+        if may_reason(instructions.model or self._llm_model):
+            self._row("temperature", "not sent: the model is told not to reason, and such models refuse one")
+        else:
+            self._row("temperature", f"{instructions.temperature:g}", Source.AUTHOR)
 
     def _tokens(self, chosen: Chosen, parts: Sequence[Part], tools: Sequence[Tool], now: datetime) -> None:
         self._heading(f"Tokens ({ENCODING})")

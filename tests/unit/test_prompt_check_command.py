@@ -22,8 +22,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """Return instructions and a business file in which nothing is to be found."""
-    return write_files(tmp_path)
+    """Return instructions and a business file in which nothing is to be found, with the model of the settings."""
+    files = write_files(tmp_path)
+    plant(files[0], "temperature: 0.3", "# temperature: 0.3")
+    return files
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_json_is_one_object(outside: Path, files: tuple[Path, Path]) -> None:
 
     assert status == 1
     assert (told["ok"], told["errors"], told["warnings"]) == (False, 1, 0)
-    assert (told["instructions"], told["business"], told["model"]) == ("desk.md", "harbor.toml", "gpt-4.1")
+    assert (told["instructions"], told["business"], told["model"]) == ("desk.md", "harbor.toml", "gpt-6-luna")
     assert told["tokens"]["text_budget"] == 900
     assert told["segments"] == {"30-Minute Consultation": 2}
     (finding,) = told["findings"]

@@ -135,7 +135,7 @@ def test_long_lines_keep_their_margin(width: int) -> None:
 
 def test_a_wrapped_line_has_its_label_once() -> None:
     rows = section(page(width=80), "System prompt")
-    at = rows.index(("author 10", "You are the front desk of Harbor Street Clinic. You answer its"))
+    at = rows.index(("author 9", "You are the front desk of Harbor Street Clinic. You answer its"))
 
     assert rows[at + 1] == ("", "phone as its automated assistant, and you say so when asked.")
 
@@ -183,15 +183,21 @@ def test_says_what_is_assumed_of_the_calendar(fallback_email: str, *, is_told: b
 
 
 def test_shows_what_the_caller_hears_first_and_with_which_voice() -> None:
-    rows = dict(section(page(llm_model="gpt-9"), "Greeting and voice"))
+    rows = dict(section(page(llm_model="llama-4"), "Greeting and voice"))
 
     assert (
         rows["greeting"] == "Thanks for calling Harbor Street Clinic. I'm the automated assistant. How can I help you?"
     )
     assert "assistant. This call is recorded. How" in rows["if recorded"]
     assert rows["voice"] == "alloy"
-    assert rows["model"] == "gpt-9 (LLM_MODEL: the instructions name none)"
+    assert rows["model"] == "llama-4 (LLM_MODEL: the instructions name none)"
     assert rows["temperature"] == "0.3"
+
+
+def test_shows_that_no_temperature_is_sent_to_a_model_that_may_reason() -> None:
+    rows = dict(section(page(llm_model="gpt-6-luna"), "Greeting and voice"))
+
+    assert rows["temperature"].startswith("not sent")
 
 
 def test_the_instructions_model_goes_first(tmp_path: Path) -> None:

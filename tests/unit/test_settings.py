@@ -206,7 +206,7 @@ def test_reads_no_file_when_told_so(environment: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / ".env").write_text("LLM_MODEL=from-file\n")
     environment.chdir(tmp_path)
 
-    assert load_settings(None).llm_model == "gpt-4.1"
+    assert load_settings(None).llm_model == "gpt-6-luna"
     assert load_settings().llm_model == "from-file"
 
 
@@ -222,7 +222,7 @@ def test_notices_a_misspelt_name_in_the_file(
 
 
 def test_a_file_that_is_not_there_is_named_first(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert load_settings(tmp_path / "none.env").llm_model == "gpt-4.1"
+    assert load_settings(tmp_path / "none.env").llm_model == "gpt-6-luna"
 
     environment.delenv("OPENAI_API_KEY")
     missing, unset = refused(tmp_path / "none.env").splitlines()

@@ -60,7 +60,7 @@ async def test_the_key_and_the_models_are_known(url: str) -> None:
     found = await findings(url)
 
     assert told(found) == [
-        "ok gpt-4.1 (LLM_MODEL)",
+        "ok gpt-6-luna (LLM_MODEL)",
         "ok gpt-4o-transcribe (STT_MODEL)",
         "ok gpt-4o-mini-tts (TTS_MODEL)",
     ]
@@ -138,7 +138,7 @@ async def test_a_service_that_does_not_answer_is_told(monkeypatch: pytest.Monkey
 async def test_a_model_that_the_service_will_shut_down_is_a_warning() -> None:
     models = [{"id": name, "shutdown_date": day} for name, day in (("gpt-4.1", "2027-01-14"), ("a", None), ("b", None))]
     async with answering(lambda _request: web.json_response({"data": models})) as url:
-        found = await findings(url, stt_model="a", tts_model="b")
+        found = await findings(url, llm_model="gpt-4.1", stt_model="a", tts_model="b")
 
     assert [finding.state.value for finding in found[1:4]] == ["warning", "ok", "ok"]
     assert found[1].seen.startswith("gpt-4.1 (LLM_MODEL) ends on 2027-01-14")

@@ -130,6 +130,23 @@ async def test_streams_text_word_by_word(stand_in: StandIn) -> None:
     assert [chunk.choices[0].finish_reason for chunk in chunks[-2:]] == [None, "stop"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model": "gpt-6-luna"}, "Function tools with reasoning_effort are not supported for gpt-6-luna"),
+        ({"model": "gpt-6-luna", "reasoning_effort": "low"}, "set reasoning_effort to 'none'"),
+        ({"model": "gpt-6-luna", "reasoning_effort": "none", "temperature": 0.3}, "Only the default (1) value"),
+        ({"model": "gpt-4.1", "reasoning_effort": "none"}, "Unrecognized request argument supplied: reasoning_effort"),
+    ],
+)
+async def test_refuses_what_a_model_does_not_take(stand_in: StandIn, changes: dict[str, Any], says: str) -> None:
+    refused = await stand_in.chat(tools=TOOLS, **changes)
+
+    assert refused.status_code == 400
+    assert says in refused.json()["error"]["message"]
+    assert (await stand_in.chat(tools=TOOLS, model="gpt-6-luna", reasoning_effort="none")).status_code == 200
+
+
 async def test_streams_one_tool_call_per_chunk_with_its_arguments_in_pieces(stand_in: StandIn) -> None:
     chunks = await streamed(stand_in, tools=TOOLS)
 
