@@ -67,6 +67,8 @@ class Worker:
     jobs: Jobs
     is_ready: bool = False
     """Whether a call finds every phrase it may have to say."""
+    voice_failure: str = ""
+    """Why phrases could not be rendered the last time: told once, however often it is tried."""
 
     @property
     def token_secret(self) -> bytes:
@@ -99,6 +101,10 @@ class Worker:
             is_whole = await book.render(phrases)
         except ConfigError as error:
             raise ConfigError(f"{desk.prompts.prompt.path}: {error}") from error
+        if book.failure != self.voice_failure:
+            self.voice_failure = book.failure
+            if book.failure:
+                log.warning("phrase_not_rendered", error=book.failure)
         if is_whole:
             self.desk, self.phrase_book, self.is_ready = desk, book, True
         return is_whole

@@ -283,7 +283,7 @@ def load_business(path: Path, *, event_type_id: str = "") -> Business:
         file = _validated(data, path, line_of)
         if problems := business_problems(file, path, line_of, event_type_id):
             raise FileProblem(path, problems)
-        return business_of(file, path, event_type_id)
+        return business_of(file, path, event_type_id, line_of)
     except FileProblem as problem:
         raise ConfigError(str(problem)) from problem
 
@@ -403,14 +403,20 @@ def _action_problems(file: BusinessFile, line_of: LineOf, event_type_id: str) ->
     return problems
 
 
-def business_of(file: BusinessFile, path: Path, event_type_id: str) -> Business:
+def business_of(file: BusinessFile, path: Path, event_type_id: str, line_of: LineOf = lambda _: None) -> Business:
     """Return the business that a file without problems describes."""
     return Business(
         name=file.name,
         number=PhoneNumber(file.number),
         zone=ZoneInfo(file.zone),
         hours=_hours(file.hours),
-        actions=tuple(_action(table, file.zone, event_type_id) for table in file.actions),
+        actions=tuple(
+            replace(
+                _action(table, file.zone, event_type_id),
+                event_type_place=_event_type_place(index, path, event_type_id, line_of),
+            )
+            for index, table in enumerate(file.actions)
+        ),
         fallback_number=PhoneNumber(file.fallback_number) if file.fallback_number else None,
         sms_from=PhoneNumber(file.sms_from) if file.sms_from else None,
         sms_countries=tuple(file.sms_countries),
@@ -419,6 +425,12 @@ def business_of(file: BusinessFile, path: Path, event_type_id: str) -> Business:
         prompt=_prompt(file, path),
         rules=_rules(file.rules),
     )
+
+
+def _event_type_place(index: int, path: Path, event_type_id: str, line_of: LineOf) -> str:
+    if event_type_id:
+        return "CALCOM_EVENT_TYPE_ID"
+    return f"event_type in line {nearest_line(('actions', index, 'event_type'), line_of)} of {path}"
 
 
 def names_calcom(action: Action) -> bool:

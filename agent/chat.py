@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agent.bootstrap import open_worker
 from agent.outcome import Outcome, report_on_record
 from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, Rehearsed, new_folder
+from agent.report_lines import line_console, print_report
 from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine, load_scenario
 from agent.stand_ins import running_stand_ins, stop
 from agent.typed import run_typed_call
@@ -21,16 +24,21 @@ from appointments.contact import valid_caller
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
+    from agent.outcome import Report
     from agent.settings import CalendarName, Settings, TalkSettings
+    from agent.stand_ins import StandIns
     from agent.transcript import Turn
-    from appointments.model import CallSid
+    from appointments.model import Business, CallSid
     from appointments.store.store import Store
 
 UNSETTLED = "a text of this call is not sent yet; a worker that runs will go on trying"
-STARTING = "Starting the stand-ins and a worker, which takes some seconds. The end of the input (Ctrl-D) hangs up."
+STARTING = (
+    "Starting the stand-ins and a worker, which takes some seconds. The end of the input (Ctrl-D) or Ctrl-C hangs up."
+)
 NOT_FOLLOWED = (
     "The model is a scripted stand-in here: it says its own words and does not follow the instructions.\n"
     "With --real-model the language model of your settings follows them."
@@ -39,6 +47,9 @@ NO_MODEL = (
     "OPENAI_API_KEY is unset, and --real-model takes one. Get it: https://platform.openai.com/api-keys\n"
     "Or name a server of your own in OPENAI_BASE_URL, one that speaks OpenAI's protocol, and its model in LLM_MODEL."
 )
+
+LOOK_AGAIN_SECS = 0.3
+"""How often the stand-in of Twilio is asked for new texts while nothing is said."""
 
 
 async def chat(
@@ -67,18 +78,22 @@ async def chat(
         show(telling(turn))
 
     async with open_worker(settings, prompt=prompt) as worker:
-        call_sid = await run_typed_call(
-            worker,
-            caller=caller,
-            is_attested=is_attested,
-            typed=_stdin_lines(),
-            on_turn=on_turn,
-            on_tool=lambda tool: show({"tool": tool, "state": "started"}),
-        )
+        lines: asyncio.Queue[str | None] = asyncio.Queue()
+        with _on_ctrl_c(lambda: lines.put_nowait(None)):
+            call_sid = await run_typed_call(
+                worker,
+                caller=caller,
+                is_attested=is_attested,
+                typed=_stdin_lines(lines),
+                on_turn=on_turn,
+                on_tool=lambda tool: show({"tool": tool, "state": "started"}),
+            )
         await worker.service.drain()
         problems = [] if await texts_settled(worker.store, call_sid) else [UNSETTLED]
-        report = await report_on_record(worker.store, call_sid, worker.desk.business, events, problems)
-    show({"result": report.to_json()})
+        report = await report_on_record(
+            worker.store, call_sid, worker.desk.business, events, problems, calendar=settings.calendar_in_use
+        )
+    _show_end(report, as_json=as_json, is_real=True, expects=False)
 
 
 async def texts_settled(store: Store, call_sid: CallSid, *, patience_secs: float = SETTLE_SECS) -> bool:
@@ -126,28 +141,71 @@ async def chat_with_stand_ins(
         _remark(NOT_FOLLOWED)
     if not as_json:
         _remark(STARTING)
+    if name and not as_json:
+        _remark(setting(scenario, rehearsed.business))
     rehearsal = Rehearsal(scenario, new_folder("chat"), rehearsed)
     rehearsal.prepare()
     async with running_stand_ins() as stand_ins:
         await rehearsal.set_up(stand_ins)
         environment = rehearsal.typed_environment(stand_ins) | (model.environment() if model else {})
-        process = await chat_process(
-            environment,
-            scenario.caller.number,
-            is_attested=scenario.caller.is_attested,
-            stdin=None,
-            prompt=rehearsed.prompt,
-        )
-        try:
-            await _relay(process, show, on_first=lambda: rehearsal.start_faults(stand_ins))
-        finally:
-            await stop(process, ends_by_itself=True)
-        outcome = Outcome(is_typed=True)
-        await rehearsal.settle(outcome, patience_secs=LOOK_SECS)
+        outcome = await _converse(rehearsal, stand_ins, environment, show)
         await rehearsal.read_transcript()
         report = await rehearsal.judge(stand_ins, outcome, expects=name is not None)
-    show({"result": report.to_json()})
+    for error in await asyncio.to_thread(_errors_in, rehearsal.folder / "worker.log"):
+        _remark(error)
+    _show_end(report, as_json=as_json, is_real=False, expects=name is not None)
     return 0 if report.ok else 1
+
+
+async def _converse(
+    rehearsal: Rehearsal, stand_ins: StandIns, environment: Mapping[str, str], show: Callable[[dict[str, Any]], None]
+) -> Outcome:
+    """Let a person type to a worker in `environment` until one of them hangs up and all is settled."""
+    caller, outcome = rehearsal.scenario.caller, Outcome(is_typed=True)
+    texts = _Texts(stand_ins, show)
+    await texts.skip()
+    with (rehearsal.folder / "worker.log").open("wb") as log:
+        process = await chat_process(
+            environment,
+            caller.number,
+            is_attested=caller.is_attested,
+            stdin=None,
+            log=log,
+            prompt=rehearsal.rehearsed.prompt,
+        )
+        try:
+            await _relay(process, show, texts, on_first=lambda: rehearsal.start_faults(stand_ins))
+        finally:
+            await stop(process, ends_by_itself=True)
+    if process.returncode:
+        outcome.problems.append(f"the chat broke off, with exit status {process.returncode}")
+    await rehearsal.settle(outcome, patience_secs=LOOK_SECS)
+    await texts.show_new()
+    return outcome
+
+
+def setting(scenario: Scenario, business: Business) -> str:
+    """Tell a person who plays a scenario's caller what it is about, who they are, and what exists."""
+    caller, now = scenario.caller, scenario.now
+    number = f"from {caller.number}" if caller.number else "with your number withheld"
+    vouched = ", which your carrier vouches for" if caller.is_attested else ""
+    time = f"It is {_day_and_time(now)}. " if now else ""
+    exists = [
+        f"{each.title or business.actions[0].title}, {_day_and_time(each.at)}, "
+        f"for {each.name}, {each.number or caller.number}"
+        for each in scenario.booked
+    ]
+    return "\n".join(
+        [
+            f"Scenario: {scenario.name}.",
+            f"{time}You call {business.name} {number}{vouched}.",
+            *(f"On record: {each}." for each in exists or ["nothing yet"]),
+        ]
+    )
+
+
+def _day_and_time(time: datetime) -> str:
+    return f"{time:%A, %B} {time.day}, {time:%Y, %H:%M}"
 
 
 def _remark(text: str) -> None:
@@ -158,19 +216,99 @@ def _remark(text: str) -> None:
 async def _relay(
     process: asyncio.subprocess.Process,
     show: Callable[[dict[str, Any]], None],
+    texts: _Texts,
     *,
     on_first: Callable[[], Awaitable[None]],
 ) -> None:
-    """Show what the chat process says but its result, which knows less than ours."""
+    """Show what the chat process says but its result, which knows less than ours, and each text as it is sent."""
     assert process.stdout is not None
-    is_first = True
-    async for line in process.stdout:
-        told = json.loads(line)
-        if is_first:
-            await on_first()
-            is_first = False
-        if "result" not in told:
-            show(told)
+    with contextlib.ExitStack() as until_over:
+        is_first = True
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_AGAIN_SECS):
+                    line = await process.stdout.readline()
+            except TimeoutError:
+                await texts.show_new()
+                continue
+            if not line:
+                return
+            told = json.loads(line)
+            if is_first:
+                await on_first()
+                until_over.enter_context(_on_ctrl_c(_hanging_up(process)))
+                is_first = False
+            if "result" not in told:
+                show(told)
+            await texts.show_new()
+
+
+class _Texts:
+    """The texts of one conversation, shown as the stand-in of Twilio takes them."""
+
+    def __init__(self, stand_ins: StandIns, show: Callable[[dict[str, Any]], None]) -> None:
+        self._stand_ins = stand_ins
+        self._show = show
+        self._seen = 0
+
+    async def skip(self) -> None:
+        """Leave out what was sent until now."""
+        self._seen = len(await self._all())
+
+    async def show_new(self) -> None:
+        texts = await self._all()
+        for text in texts[self._seen :]:
+            self._show({"sms": text["body"], "to": text["to"]})
+        self._seen = len(texts)
+
+    async def _all(self) -> list[dict[str, Any]]:
+        texts: list[dict[str, Any]] = (await self._stand_ins.state("twilio"))["messages"]
+        return texts
+
+
+def _hanging_up(process: asyncio.subprocess.Process) -> Callable[[], None]:
+    """Return what ends a chat process: the first time it is to hang up."""
+    signs = itertools.chain((signal.SIGINT, signal.SIGTERM), itertools.repeat(signal.SIGKILL))
+
+    def end() -> None:
+        _remark("")  # the terminal's ^C stands on a line of its own
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, next(signs))
+
+    return end
+
+
+@contextlib.contextmanager
+def _on_ctrl_c(does: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C do something else than break off."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, does)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _errors_in(log: Path) -> list[str]:
+    """Return what a person must know of a worker's log: errors, and what is no event at all."""
+    errors = []
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            errors.append(line)
+            continue
+        if told["level"] in ("error", "critical"):
+            facts = [f"{name}={value}" for name, value in told.items() if name not in ("event", "level", "timestamp")]
+            errors.append(f"[{told['level']}] {told['event']} {' '.join(facts)}")
+    return errors
+
+
+def _show_end(report: Report, *, as_json: bool, is_real: bool, expects: bool) -> None:
+    if as_json:
+        show_json({"result": report.to_json()})
+    else:
+        print_report(line_console(), report, is_real=is_real, expects=expects)
 
 
 def ordinary_week(caller: str, *, is_attested: bool = False) -> Scenario:
@@ -193,7 +331,7 @@ def telling(turn: Turn) -> dict[str, Any]:
 
 
 def show_json(told: dict[str, Any]) -> None:
-    """Print one object a line: what the agent says, which tool ran, the result."""
+    """Print one object a line: what the agent says, which tool ran, what was texted, the result."""
     if "caller" not in told:
         print(json.dumps(told, ensure_ascii=False), flush=True)  # noqa: T201 -- the command's output
 
@@ -204,17 +342,13 @@ def show_plain(told: dict[str, Any]) -> None:
         print(f"agent> {told['agent']}", flush=True)  # noqa: T201 -- the command's output
     elif told.get("state") == "finished":
         print(f"       [{told['tool']}: {told['status']}, {told['took_ms']} ms]", flush=True)  # noqa: T201 -- same
-    elif "result" in told:
-        appointment = told["result"]["appointment"]
-        booked = f"{appointment['start']} for {appointment['attendee']}" if appointment else "nothing"
-        print(f"\nBooked: {booked}. Texts: {len(told['result']['sms'])}.", flush=True)  # noqa: T201 -- same
-        for problem in told["result"]["problems"]:
-            print(f"Problem: {problem}", flush=True)  # noqa: T201 -- same
+    elif "sms" in told:
+        body = told["sms"].replace("\n", "\n        ")
+        print(f"       [text to {told['to']}: {body}]", flush=True)  # noqa: T201 -- same
 
 
-async def _stdin_lines() -> AsyncIterator[str]:
-    """Yield what is typed, line by line, until the end of input."""
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
+async def _stdin_lines(lines: asyncio.Queue[str | None]) -> AsyncIterator[str]:
+    """Yield what is typed, line by line, by way of `lines`, until the end of input or a None in there."""
     loop = asyncio.get_running_loop()
 
     def read() -> None:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from appointments.errors import SlotlineError
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
 
 app = typer.Typer(
     help="Answers a business's phone, offers real free times and books the one the caller picks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    # Rich's help shows a flag as if it took a value: --all <bool>.
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
 )
 
 prompts = typer.Typer(help="Check and show what the agent is told.", no_args_is_help=True)
 app.add_typer(prompts, name="prompts")
+
+appointments = typer.Typer(invoke_without_command=True)
+app.add_typer(appointments, name="appointments")
+
+requests = typer.Typer(invoke_without_command=True)
+app.add_typer(requests, name="requests")
 
 EnvFile = Annotated[Path, typer.Option("--env-file", help="Where settings stand that the environment does not set.")]
 NoEnvFile = Annotated[bool, typer.Option("--no-env-file", help="Read no file, only the environment.")]
@@ -218,6 +230,94 @@ def holidays(
     from agent.holidays import proposal
 
     typer.echo(proposal(country, subdivision=subdivision or "", years=years))
+
+
+@appointments.callback()
+def list_appointments(
+    context: typer.Context,
+    days: Annotated[int | None, typer.Option(min=1, help="Only those of so many days, today included.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Past, cancelled and failed ones too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """List the appointments from today on, in local time, or cancel one."""
+    if _goes_on(context):
+        return
+    if all_ and days is not None:
+        raise typer.BadParameter("--all lists every day: leave out --days")
+    settings = _owners_settings(env_file, no_env_file)
+    from agent.owner.appointments import run
+
+    asyncio.run(run(settings, days=days, is_all=all_, as_json=as_json))
+
+
+@appointments.command()
+def cancel(
+    appointment: Annotated[str, typer.Argument(help="Its id, as `slotline appointments` shows it.")],
+    reason: Annotated[
+        str | None, typer.Option(help="Why; kept with the appointment, and passed on to Cal.com.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Cancel an appointment, in its calendar too, and text the customer."""
+    settings = _owners_settings(env_file, no_env_file)
+    from agent.owner.cancelling import REASON, run
+
+    raise typer.Exit(run(settings, appointment, reason=reason or REASON, is_agreed=yes))
+
+
+@requests.callback()
+def list_requests(
+    context: typer.Context,
+    all_: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """List who waits for a call-back or a free time, or mark one as done."""
+    if _goes_on(context):
+        return
+    settings = _owners_settings(env_file, no_env_file)
+    from agent.owner.requests import run
+
+    asyncio.run(run(settings, is_all=all_, as_json=as_json))
+
+
+@requests.command()
+def done(
+    request: Annotated[str, typer.Argument(help="Its id, as `slotline requests` shows it.")],
+    env_file: EnvFile = Path(".env"),
+    no_env_file: NoEnvFile = False,
+) -> None:
+    """Mark a request as done, so that it is listed no more."""
+    settings = _owners_settings(env_file, no_env_file)
+    from agent.owner.requests import finish
+
+    asyncio.run(finish(settings, request))
+
+
+def _goes_on(context: typer.Context) -> bool:
+    """Whether another command follows, which has its own options; refuses those before it: they would be lost."""
+    if context.invoked_subcommand is None:
+        return False
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(f"put options behind `{context.invoked_subcommand}`")
+    return True
+
+
+def _owners_settings(env_file: Path, no_env_file: bool) -> Settings:
+    """Return the settings of the worker; from here on only errors are logged."""
+    from agent.logs import configure_logs
+    from agent.settings import load_settings
+
+    # Before the business file is read: with it comes Pipecat, whose first import logs.
+    configure_logs("ERROR", "console", show_pii=False)
+    return load_settings(None if no_env_file else env_file)
 
 
 @prompts.command()

@@ -277,7 +277,7 @@ class Conversation:
         while True:
             await self.session.goodbye.wait()
             self.watchdog.switch_off()
-            if not await self.watchdog.answer_finished():
+            if not await self.watchdog.last_answer_finished():
                 await self.mouth.say(phrases.GOODBYE)
             if await self.mouth.finish():
                 await self.end("", outcome="completed")

@@ -12,6 +12,7 @@ from agent import phrases
 from agent.business import load_business, load_code_template, load_prompts, load_sms_template, names_calcom
 from agent.instructions import render_instructions
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError
+from calendars.calcom import EVENT_TYPE_PLACES
 from prompts.loader import BOOKING_SCRIPT, CODE_TEMPLATE, SMS_TEMPLATES, sms_template_path
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent.bootstrap import Worker
     from agent.instructions import Instructions, PromptSet
-    from agent.settings import Settings
+    from agent.settings import AuthorSettings, Settings
     from appointments.model import Action, Business, EventType, PhoneNumber
 
 log = structlog.get_logger(__name__)
@@ -79,21 +80,45 @@ def read_front_desk(settings: Settings, prompt: Path | None = None) -> FrontDesk
     )
 
 
-def calendar_mistake(settings: Settings, business: Business) -> str:
+def calendar_mistake(settings: Settings | AuthorSettings, business: Business) -> str:
     """Say what keeps `business` from the calendar in use, "" when nothing does: none is to be booked by mistake."""
-    numbered = [action for action in business.actions if names_calcom(action)]
-    if not numbered or settings.calendar or settings.calendar_in_use == "calcom":
+    keyless = actions_without_key(settings, business)
+    if not keyless:
         return ""
-    first = numbered[0]
+    first, *others = keyless
+    places = first.event_type_place + (f" and {len(others)} more" if others else "")
     return (
         f'"{first.title}" has event_type {first.event_type_id}, a number at Cal.com, and CALCOM_API_KEY is unset. '
-        "Set CALCOM_API_KEY to book there, or CALENDAR=builtin to book into the calendar that slotline has itself"
+        f"Set CALCOM_API_KEY to book there; or delete {places}, or set CALENDAR=builtin, to book into the calendar "
+        "that slotline has itself"
     )
+
+
+def actions_without_key(settings: Settings | AuthorSettings, business: Business) -> list[Action]:
+    """Return the actions that name an event type of Cal.com where no key of it is set and no calendar is chosen."""
+    if settings.calendar or settings.calendar_in_use == "calcom":
+        return []
+    return [action for action in business.actions if names_calcom(action)]
+
+
+def is_meant_for_calcom(settings: Settings | AuthorSettings, business: Business) -> bool:
+    """Claim that `business` is to be booked at Cal.com, though the key of it may be missing yet."""
+    return settings.calendar_in_use == "calcom" or bool(actions_without_key(settings, business))
 
 
 async def with_event_types(desk: FrontDesk, event_type: Callable[[Action], Awaitable[EventType]]) -> FrontDesk:
     """Return `desk` with what the calendar says of each action; raises what the calendar raises."""
-    return replace(desk, event_types={action.name: await event_type(action) for action in desk.business.actions})
+    found = {action.name: await _event_type(action, event_type) for action in desk.business.actions}
+    return replace(desk, event_types=found)
+
+
+async def _event_type(action: Action, event_type: Callable[[Action], Awaitable[EventType]]) -> EventType:
+    try:
+        return await event_type(action)
+    except CalendarRejected as error:
+        # The calendar does not know where the number that it refuses is written.
+        said = str(error).replace(EVENT_TYPE_PLACES, action.event_type_place)
+        raise CalendarRejected(f"{action.name}: {said}") from error
 
 
 class FrontDeskWatch:

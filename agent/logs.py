@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 
-_CHATTY = ("httpx", "httpcore", "httpx2", "twilio.http_client", "uvicorn", "aiosqlite", "alembic")
-"""Libraries that log every request, connection or statement at INFO: only their warnings are wanted."""
+_CHATTY = ("httpx", "httpcore", "httpx2", "openai", "twilio.http_client", "uvicorn", "aiosqlite", "alembic")
+"""Libraries that log every request, retry, connection or statement at INFO: only their warnings are wanted."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -36,7 +36,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 def configure_logs(level: str, format: Literal["json", "console"], show_pii: bool) -> None:
     """Send everything this process logs to stderr, one event a line.
 
-    Call it before Pipecat is imported: its first import logs. Give uvicorn `log_config=None`.
+    Call it before Pipecat is imported: its first import logs, which is kept out. Give uvicorn `log_config=None`.
     Bind what every line of a call carries with `structlog.contextvars.bind_contextvars(call_sid=…)`.
     """
     threshold = logging.getLevelNamesMapping()[level]
@@ -195,7 +195,20 @@ def _bridge_loguru(threshold: int, show_pii: bool) -> None:
     lowest = threshold if show_pii else max(threshold, logging.INFO)
     loguru.logger.remove()
     # enqueue=True would run the sink in another thread and lose `call_sid`.
-    loguru.logger.add(_take_loguru, level=lowest, format="{message}", enqueue=False, backtrace=False, diagnose=False)
+    loguru.logger.add(
+        _take_loguru,
+        level=lowest,
+        format="{message}",
+        filter=_is_no_banner,
+        enqueue=False,
+        backtrace=False,
+        diagnose=False,
+    )
+
+
+def _is_no_banner(record: loguru.Record) -> bool:
+    """Claim that a record is not the name and version with which Pipecat greets whoever imports it."""
+    return record["name"] != "pipecat"
 
 
 def _take_loguru(message: loguru.Message) -> None:

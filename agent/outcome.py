@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
+from agent.booked_before import call_before
 from agent.builtin_world import TAKER, fired
 from agent.stand_ins import database_url
 from agent.verdict import Held, concerned, wrong_bookings, wrong_record, wrong_requests, wrong_texts, wrong_words
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from agent.rehearsal import Event, Rehearsed
     from agent.scenarios import Expectation, Scenario
+    from agent.settings import CalendarName
     from agent.stand_ins import StandIns
     from appointments.model import Appointment, Booking, Business, CallSid
     from appointments.store.records import CallerRequest
@@ -41,11 +43,15 @@ class Outcome:
     has_ended: bool = False
     """Whether the caller told of the call's end."""
     problems: list[str] = field(default_factory=list)
+    call_began_ms: int = 0
+    """When the call that is held was connected, as seen from the first."""
     _began: float | None = None
 
     def connected(self) -> None:
-        """Count time from now."""
-        self._began = time.monotonic()
+        """Count time from now; in a second call it goes on."""
+        if self._began is None:
+            self._began = time.monotonic()
+        self.call_began_ms = self.now_ms()
 
     def now_ms(self) -> int:
         """Return the time since the call was connected; what comes before has no later time than its start."""
@@ -58,8 +64,12 @@ class Report:
 
     scenario: str
     ok: bool
+    calendar: CalendarName | None = None
     booked: bool = False
     appointment: dict[str, Any] | None = None
+    """The last of the `appointments` that still stands."""
+    appointments: Sequence[dict[str, Any]] = ()
+    """What was booked, moved, confirmed or cancelled in the call."""
     sms: Sequence[dict[str, str]] = ()
     turns: Sequence[dict[str, Any]] = ()
     greeting_ms: int | None = None
@@ -97,25 +107,30 @@ async def judge(
         if message["to"] in concerned(scenario) and message["status"] not in NOT_ACCEPTED
     ]
     record = await _record(folder)
-    appointments = [each for each in record.appointments if each.status in LIVE]
+    live = [each for each in record.appointments if each.status in LIVE]
     faults = [fault for state in states.values() for fault in state["faults"]]
     business = rehearsed.business
     if rehearsed.calendar == "builtin":
-        held = _held_by_us(record.bookings, appointments)
+        held = _held_by_us(record.bookings, live)
         faults += await asyncio.to_thread(fired, folder / "slotline.db")
     else:
         held = _held_by_calcom(states["calcom"]["bookings"], business)
     problems = list(outcome.problems)
     if expect:
-        problems += wrong_bookings(scenario, expect, business, held)
-        problems += wrong_record(scenario, expect, record.appointments)
+        # What the calendar holds amiss is not told a second time as what the record says.
+        wrong = wrong_bookings(scenario, expect, business, held)
+        problems += wrong or wrong_record(scenario, expect, record.appointments)
         problems += wrong_requests(expect, record.requests)
         problems += [*wrong_texts(expect, texts), *wrong_words(expect, events)]
+    before = {call_before(place): each.at.replace(tzinfo=business.zone) for place, each in enumerate(scenario.booked)}
+    ours = [each for each in record.appointments if _is_touched(each, before.get(each.call_sid))]
+    starts = {each.slot.start for each in ours if each.call_sid not in before}
     return Report(
         scenario=scenario.stem,
         ok=not problems,
-        booked=bool(held),
-        appointment=_describe(appointments[-1], business) if appointments else None,
+        calendar=rehearsed.calendar,
+        booked=any(each.start in starts for each in held),
+        **_described(ours, business),
         sms=[{"to": m["to"], "body": m["body"], "status": m["status"]} for m in texts],
         turns=_turns(events),
         greeting_ms=outcome.greeting_ms,
@@ -143,6 +158,19 @@ def percentiles(values: Sequence[float]) -> dict[str, int] | None:
     return {"p50": round(cuts[9]), "p95": round(cuts[18])}
 
 
+def _is_touched(appointment: Appointment, before: datetime | None) -> bool:
+    """Claim that the call has booked or changed the appointment, which started at `before` until then."""
+    is_changed = appointment.status is AppointmentStatus.CANCELLED or appointment.confirmed_at is not None
+    return is_changed or appointment.slot.start != before
+
+
+def _described(ours: Sequence[Appointment], business: Business) -> dict[str, Any]:
+    """Return the appointments of a call as a report has them; what came to nothing is not among them."""
+    told = [_describe(each, business) for each in ours if each.status is not AppointmentStatus.FAILED]
+    standing = [each for each in told if each["status"] in LIVE]
+    return {"appointment": standing[-1] if standing else None, "appointments": told}
+
+
 def _held_by_calcom(bookings: Sequence[dict[str, Any]], business: Business) -> list[Held]:
     titles = {int(action.event_type_id): action.title for action in business.actions}
     ours = [booking for booking in bookings if booking["by"] == "api" and booking["status"] in HELD]
@@ -159,17 +187,23 @@ def _held_by_us(bookings: Sequence[Booking], appointments: Sequence[Appointment]
 
 
 async def report_on_record(
-    store: Store, call_sid: CallSid, business: Business, events: Sequence[Event], problems: Sequence[str] = ()
+    store: Store,
+    call_sid: CallSid,
+    business: Business,
+    events: Sequence[Event],
+    problems: Sequence[str] = (),
+    *,
+    calendar: CalendarName | None = None,
 ) -> Report:
     """Report on a call by our own record only, when the services are real."""
-    kept = [a for a in await store.appointments(call_sid) if a.status in LIVE]
-    appointment = kept[-1] if kept else None
-    texts = await store.texts(appointment.appointment_id) if appointment else []
+    ours = await store.appointments(call_sid)
+    texts = [text for appointment in ours for text in await store.texts(appointment.appointment_id)]
     return Report(
         scenario="",
         ok=not problems,
-        booked=appointment is not None and appointment.status is AppointmentStatus.ACTIVE,
-        appointment=_describe(appointment, business) if appointment else None,
+        calendar=calendar,
+        booked=any(each.status is AppointmentStatus.ACTIVE for each in ours),
+        **_described(ours, business),
         sms=[{"to": text.to, "body": text.body, "status": text.status or text.state} for text in texts],
         turns=_turns(events),
         problems=problems,
@@ -225,4 +259,10 @@ def _files(folder: Path) -> dict[str, str]:
         "database": "slotline.db",
         "log": "worker.log",
     }
-    return {name: str(found[0]) for name, pattern in patterns.items() if (found := sorted(folder.glob(pattern)))}
+    found = {name: sorted(folder.glob(pattern), key=_written) for name, pattern in patterns.items()}
+    # Of several calls it is the last that shows how it ended.
+    return {name: str(files[-1]) for name, files in found.items() if files}
+
+
+def _written(file: Path) -> float:
+    return file.stat().st_mtime

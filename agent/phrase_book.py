@@ -44,6 +44,8 @@ class PhraseBook:
         self._voice = voice
         self._folder = folder
         self._audio: dict[str, bytes] = {}
+        self.failure = ""
+        """The kind of error for which a phrase could not be rendered."""
 
     def audio(self, text: str) -> bytes | None:
         """Return the 8 kHz 16-bit audio of `text`, None when it is not rendered."""
@@ -69,7 +71,7 @@ class PhraseBook:
             except (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError) as error:
                 raise ConfigError(f'voice "{self._voice}" of {self._model} is refused: {error.message}') from error
             except openai.OpenAIError as error:
-                log.warning("phrase_not_rendered", error=type(error).__name__)
+                self.failure = type(error).__name__
                 return False
             audio = await asyncio.to_thread(_to_phone_rate, spoken.content)
             await asyncio.to_thread(_write, path, audio)

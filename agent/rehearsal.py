@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from agent.booked_before import book_before
 from agent.builtin_world import NotForBuiltin, check_faults, take_slots, write_business
@@ -33,12 +33,12 @@ from appointments.errors import ConfigError
 from appointments.model import CallSid
 from appointments.store.store import Store
 from simulator.caller_texts import code_in
-from simulator.script import SMS_CODE
+from simulator.script import SMS_CODE, Line, Script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from agent.scenarios import Scenario
+    from agent.scenarios import Scenario, ScenarioLine
     from agent.settings import CalendarName
     from appointments.model import Action, Business
 
@@ -84,11 +84,13 @@ class Rehearsed:
         Args:
             calendar: None is Cal.com, unless no action of the file is an event type there.
         """
-        business = rehearsed_business(file)
+        business = load_business(file)
         calendar = calendar or ("calcom" if any(map(names_calcom, business.actions)) else "builtin")
-        if calendar == "builtin":
-            business = load_business(file)
-        elif stranger := next((action for action in business.actions if not names_calcom(action)), None):
+        if calendar == "calcom":
+            business = rehearsed_business(file)
+        if calendar == "calcom" and (
+            stranger := next((action for action in business.actions if not names_calcom(action)), None)
+        ):
             raise ConfigError(
                 f'{file}: "{stranger.title}" has no event_type that is a number, as those of Cal.com are. '
                 "Write one, or rehearse with --calendar builtin"
@@ -178,7 +180,7 @@ class Rehearsal:
         """
         scenario, caller = self.scenario, self.scenario.caller
         # A line with a code in it is told to the recogniser when there is one.
-        says = [line.say for line in scenario.lines if line.say and SMS_CODE not in line.say] + [scenario.again]
+        says = [line.say for line in scenario.every_line if line.say and SMS_CODE not in line.say] + [scenario.again]
         await stand_ins.control("openai", "world", {"lines": says, "voice": caller.voice})
         numbers = sorted({self.business.number, self.business.sms_from or self.business.number})
         await stand_ins.control(
@@ -226,9 +228,27 @@ class Rehearsal:
         await self.set_up(stand_ins, worker_url=url)
         async with self._worker(environment, url) as tools:
             await self.start_faults(stand_ins)
-            outcome = await self._call(stand_ins, url, tools)
+            outcome = Outcome()
+            async for number, lines in self._calls(outcome):
+                await self._call(self._plan(stand_ins, url, number, lines), tools, outcome)
             await self.settle(outcome, patience_secs=SETTLE_SECS)
             return outcome
+
+    async def _calls(self, outcome: Outcome) -> AsyncIterator[tuple[int, Sequence[ScenarioLine]]]:
+        """Yield the number of each call and what the caller does in it; they call again when all went well so far."""
+        yield 1, self.scenario.lines
+        if outcome.problems or not self.scenario.calls_again:
+            return
+        try:
+            async with asyncio.timeout(SETTLE_SECS):
+                # What the worker does last in a call is to keep its transcript.
+                while not any(self.folder.glob("transcripts/*.jsonl")):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            outcome.problems.append("the worker did not end the first call in time")
+            return
+        self._tell(Event("caller", "[calls again]", outcome.now_ms()))
+        yield 2, self.scenario.calls_again
 
     @asynccontextmanager
     async def _worker(self, environment: dict[str, str], url: str) -> AsyncIterator[asyncio.Queue[Event]]:
@@ -250,7 +270,7 @@ class Rehearsal:
             await stop(process)
             await following
 
-    async def _call(self, stand_ins: StandIns, url: str, tools: asyncio.Queue[Event]) -> Outcome:
+    async def _call(self, plan: dict[str, Any], tools: asyncio.Queue[Event], outcome: Outcome) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -261,8 +281,8 @@ class Rehearsal:
         )
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(self._plan(stand_ins, url)).encode() + b"\n")
-        outcome = Outcome()
+        process.stdin.write(json.dumps(plan).encode() + b"\n")
+        outcome.has_ended = False
         forwarding = asyncio.create_task(self._forward_tools(process.stdin, tools, outcome))
         try:
             async with asyncio.timeout(CALL_SECS + 30):
@@ -276,7 +296,6 @@ class Rehearsal:
             await stop(process, ends_by_itself=True)
         if not outcome.problems and (not outcome.has_ended or process.returncode):
             outcome.problems.append(f"the caller's process broke off, with exit status {process.returncode}")
-        return outcome
 
     async def _forward_tools(self, stdin: asyncio.StreamWriter, tools: asyncio.Queue[Event], outcome: Outcome) -> None:
         while True:
@@ -291,22 +310,23 @@ class Rehearsal:
             case "connected":
                 outcome.connected()
             case "said":
-                self._tell(Event("caller", told["text"], told["at_ms"]))
+                self._tell(Event("caller", told["text"], outcome.call_began_ms + told["at_ms"]))
             case "heard":
-                self._tell(Event("agent", told["text"], told["at_ms"], took_ms=told.get("took_ms")))
+                at_ms = outcome.call_began_ms + told["at_ms"]
+                self._tell(Event("agent", told["text"], at_ms, took_ms=told.get("took_ms")))
             case "problem":
                 outcome.problems.append(told["text"])
                 self._tell(Event("problem", told["text"], outcome.now_ms()))
             case "ended":
                 outcome.greeting_ms = told.get("greeting_ms")
-                outcome.voice_to_voice_ms = list(told.get("voice_to_voice_ms", []))
+                outcome.voice_to_voice_ms += told.get("voice_to_voice_ms", [])
                 outcome.has_ended = True
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)
         self.on_event(event)
 
-    def _plan(self, stand_ins: StandIns, url: str) -> dict[str, Any]:
+    def _plan(self, stand_ins: StandIns, url: str, number: int, lines: Sequence[ScenarioLine]) -> dict[str, Any]:
         scenario = self.scenario
         return {
             "worker_url": url,
@@ -318,11 +338,11 @@ class Rehearsal:
             },
             "openai_url": stand_ins.openai,
             "caller": scenario.caller.model_dump(),
-            "lines": [line.model_dump(exclude_none=True) for line in scenario.lines],
+            "lines": [line.model_dump(exclude_none=True) for line in lines],
             "again": scenario.again,
             "max_secs": CALL_SECS,
             "seed": self.seed,
-            "recording": str(self.folder / "heard.wav"),
+            "recording": str(self.folder / ("heard.wav" if number == 1 else f"heard-{number}.wav")),
         }
 
     def typed_environment(self, stand_ins: StandIns) -> dict[str, str]:
@@ -333,31 +353,37 @@ class Rehearsal:
         outcome = Outcome(is_typed=True)
         await self.set_up(stand_ins)
         with (self.folder / "worker.log").open("wb") as log:
-            environment = self.typed_environment(stand_ins)
-            caller = self.scenario.caller
-            process = await chat_process(
-                environment,
-                caller.number,
-                is_attested=caller.is_attested,
-                stdin=asyncio.subprocess.PIPE,
-                log=log,
-            )
-            try:
-                await type_through(
-                    process,
-                    self.scenario,
-                    outcome,
-                    note=lambda told: self.note_typed(told, outcome.now_ms()),
-                    said=lambda text: self._tell(Event("caller", text, outcome.now_ms())),
-                    ready=lambda: self.start_faults(stand_ins),
-                    code=lambda: _texted_code(stand_ins),
-                )
-            finally:
-                await stop(process, ends_by_itself=True)
-        if not outcome.problems and process.returncode:
-            outcome.problems.append(f"the chat broke off, with exit status {process.returncode}")
+            async for number, lines in self._calls(outcome):
+                script = Script([Line(**line.model_dump(exclude_none=True)) for line in lines], self.scenario.again)
+                await self._type(stand_ins, script, outcome, log=log, is_first=number == 1)
         await self.settle(outcome, patience_secs=LOOK_SECS)
         return outcome
+
+    async def _type(
+        self, stand_ins: StandIns, script: Script, outcome: Outcome, *, log: IO[bytes], is_first: bool
+    ) -> None:
+        caller = self.scenario.caller
+        process = await chat_process(
+            self.typed_environment(stand_ins),
+            caller.number,
+            is_attested=caller.is_attested,
+            stdin=asyncio.subprocess.PIPE,
+            log=log,
+        )
+        try:
+            await type_through(
+                process,
+                script,
+                outcome,
+                note=lambda told: self.note_typed(told, outcome.now_ms()),
+                said=lambda text: self._tell(Event("caller", text, outcome.now_ms())),
+                ready=(lambda: self.start_faults(stand_ins)) if is_first else None,
+                code=lambda: _texted_code(stand_ins),
+            )
+        finally:
+            await stop(process, ends_by_itself=True)
+        if not outcome.problems and process.returncode:
+            outcome.problems.append(f"the chat broke off, with exit status {process.returncode}")
 
     def note_typed(self, told: dict[str, Any], at_ms: int) -> None:
         """Keep what a typed worker told."""
@@ -432,7 +458,7 @@ async def _texted_code(stand_ins: StandIns) -> str:
 
 def untypable(scenario: Scenario) -> str:
     """Return why a scenario cannot be typed, "" when it can."""
-    if any(line.silence for line in scenario.lines):
+    if any(line.silence for line in scenario.every_line):
         return "silence needs audio"
     if any(fault.service == "openai" and fault.on in ("transcribe", "speech") for fault in scenario.faults):
         return "its faults hit speech, which typing leaves out"

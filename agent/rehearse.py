@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
 from agent.outcome import Report
 from agent.rehearsal import Event, Rehearsal, Rehearsed, new_folder
+from agent.report_lines import latency_line, line_console, print_report
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
 from appointments.errors import ConfigError, SlotlineError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
     from agent.scenarios import Scenario
     from agent.settings import CalendarName
 
@@ -41,7 +44,7 @@ async def run(
     Raises:
         SlotlineError: the one scenario could not be rehearsed; of all of them the others still are.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = line_console()
     if is_list:
         for scenario in list_scenarios():
             console.print(f"{scenario.stem:32} {escape(scenario.name)}")
@@ -66,7 +69,7 @@ async def run(
     if is_all:
         console.print(f"The speech guard objected to {sum(report.guarded for report in reports)} sentences.")
     else:
-        _print_report(console, reports[0])
+        print_report(console, reports[0])
     is_ok = all(report.ok for report in reports)
     if json_file is not None:
         told = [report.to_json() for report in reports]
@@ -100,43 +103,6 @@ def _print_line(console: Console, report: Report) -> None:
         console.print(f"[dim]skipped[/dim] {report.scenario}: {report.skipped}")
     elif report.ok:
         latency = report.voice_to_voice_ms
-        console.print(f"[green]ok[/green]      {report.scenario}" + (f"  {_latency(latency)}" if latency else ""))
+        console.print(f"[green]ok[/green]      {report.scenario}" + (f"  {latency_line(latency)}" if latency else ""))
     else:
         console.print(f"[red]failed[/red]  {report.scenario}: {escape('; '.join(report.problems))}")
-
-
-def _print_report(console: Console, report: Report) -> None:
-    console.print()
-    if report.skipped:
-        console.print(f"Skipped: {report.skipped}")
-        return
-    if report.appointment:
-        a = report.appointment
-        console.print(f"Appointment  {a['start']}, {a['duration_min']} min, {escape(a['attendee'])}, {a['phone']}")
-        console.print(f"             {a['status']}, booking {a['booking_uid']}")
-    else:
-        console.print("Appointment  none")
-    for sms in report.sms:
-        body = escape(sms["body"]).replace("\n", "\n             ")
-        console.print(f"SMS          to {sms['to']} ({sms['status']})\n             {body}")
-    for fault in report.faults:
-        console.print(f"Fault        {fault['service']} {fault['on']}: {fault['kind']}")
-    if report.guarded:
-        console.print(f"Guarded      {report.guarded} sentences that the speech guard objected to")
-    if report.voice_to_voice_ms:
-        console.print(f"Latency      greeting {report.greeting_ms} ms; {_latency(report.voice_to_voice_ms)}")
-    for name, path in report.files.items():
-        console.print(f"{name.capitalize():12} {_near(path)}")
-    for problem in report.problems:
-        console.print(f"[red]Problem[/red]      {escape(problem)}")
-    console.print("[green]As expected.[/green]" if report.ok else "[red]Not as expected.[/red]")
-
-
-def _near(path: str) -> str:
-    """Return `path` as seen from the working directory, when it lies below."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
-
-
-def _latency(voice_to_voice: dict[str, int]) -> str:
-    return f"voice-to-voice p50 {voice_to_voice['p50']} ms, p95 {voice_to_voice['p95']} ms"

@@ -244,7 +244,7 @@ class Expectation(_Part):
 
 
 class Scenario(_Part):
-    """One rehearsed call."""
+    """One rehearsed call, or two of the same caller."""
 
     name: Text
     business: Text = REHEARSAL_BUSINESS.stem
@@ -259,6 +259,8 @@ class Scenario(_Part):
     booked: tuple[BookedBefore, ...] = ()
     """What exists before the call."""
     lines: tuple[ScenarioLine, ...] = Field(min_length=1)
+    calls_again: tuple[ScenarioLine, ...] = ()
+    """What the caller does in a second call, right after the first; empty: they do not call again."""
     again: Text = "Sorry?"
     faults: tuple[ScenarioFault, ...] = ()
     expect: Expectation
@@ -271,6 +273,11 @@ class Scenario(_Part):
         if self.caller.number is None and any(each.number is None for each in self.booked):
             raise ValueError("has a caller without a number: say number in each of booked")
         return self
+
+    @property
+    def every_line(self) -> tuple[ScenarioLine, ...]:
+        """What the caller does, in whichever call."""
+        return self.lines + self.calls_again
 
     @property
     def open_times(self) -> tuple[datetime, ...] | None:
@@ -313,21 +320,20 @@ def load_scenario(name_or_path: str | Path = DEFAULT_SCENARIO) -> Scenario:
     for path in shipped.values():
         if _name_of(path).casefold() == text.casefold():
             return _read(path)
-    raise ConfigError(
-        f"there is no scenario {text!r}, and no file of that name{_did_you_mean(Path(text).stem, shipped)}\n"
-        f"Shipped are {', '.join(shipped)}."
-    )
+    raise ConfigError(f"there is no scenario {text!r}, and no file of that name{_there_are(Path(text).stem, shipped)}")
 
 
-def _did_you_mean(name: str, shipped: Iterable[str]) -> str:
-    """Return the end of a sentence that names the scenarios which `name` resembles most, or a word of which it does."""
+def _there_are(name: str, shipped: Iterable[str]) -> str:
+    """Return the end of a sentence that names the scenarios which `name` resembles, itself or in a word, else all."""
     likeness = {
         stem: max(difflib.SequenceMatcher(None, name.casefold(), part).ratio() for part in (stem, *stem.split("_")))
         for stem in shipped
     }
     best = max(likeness.values())
+    if best <= 0.5:
+        return f".\nShipped are {', '.join(shipped)}."
     close = [stem for stem in likeness if likeness[stem] == best]
-    return f"; did you mean {' or '.join(close)}?" if best > 0.5 else "."
+    return f"; did you mean {' or '.join(close)}? `slotline rehearse --list` shows all."
 
 
 def rehearsed_business(file: Path) -> Business:

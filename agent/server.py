@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from telephony.media_stream import MAX_FRAME_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.settings import Settings
+    from agent.settings import CalendarName, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,16 @@ async def serve(settings: Settings, *, host: str, port: int) -> None:
                 timeout_graceful_shutdown=SHUTDOWN_SECS,
             )
             log.info("worker_serving", host=host, port=port, calendar=settings.calendar_in_use)
+            if settings.log_format == "console":
+                line = greeting(host, listening.getsockname()[1], settings.calendar_in_use)
+                print(line, file=sys.stderr, flush=True)  # noqa: T201 -- for who watches; the log has it too
             await Server(config).serve(sockets=[listening])
+
+
+def greeting(host: str, port: int, calendar: CalendarName) -> str:
+    """Return what somebody who starts a worker in a terminal wants to know first."""
+    named = "Cal.com" if calendar == "calcom" else "the built-in calendar"
+    return f"Listening on http://{host}:{port}, booking into {named}. `slotline doctor` checks the installation."
 
 
 class Server(uvicorn.Server):

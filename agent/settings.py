@@ -6,6 +6,8 @@ import difflib
 import io
 import ipaddress
 import logging
+import re
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -40,6 +42,7 @@ _FIXES = {
     "twilio_api_key_secret": _TWILIO_KEYS,
     "openai_api_key": "Get it: https://platform.openai.com/api-keys",
     "calcom_api_key": "Get it: Cal.com → Settings → Developer → API keys",
+    "sms_countries": "Write two letters for each country, such as US,CA, or leave it empty",
     "business_file": "Copy prompts/business/rehearsal.toml, change it and name the copy here",
 }
 """Where the value of a setting comes from."""
@@ -94,7 +97,7 @@ class Settings(BaseSettings):
     stt_model: str = "gpt-4o-transcribe"
     tts_model: str = "gpt-4o-mini-tts"
     log_level: LogLevel = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["json", "console"] = Field(default_factory=lambda: "console" if sys.stderr.isatty() else "json")
     log_pii: bool = False
 
     @field_validator("public_base_url")
@@ -314,7 +317,8 @@ def _file_problems(env_file: Path, wanted: type[BaseSettings]) -> Iterator[Probl
         name = (binding.key or "").upper()
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.82)
         if close and name not in known and close[0].lower() in wanted.model_fields:
-            yield Problem(f"{name} in {env_file} is no setting; did you mean {close[0]}?")
+            fix = f"Rename the line to {close[0]}, or take it out"
+            yield Problem(f"{name} in {env_file} is no setting; did you mean {close[0]}?", fix)
 
 
 def _text(env_file: Path) -> str:
@@ -340,7 +344,23 @@ def _explain(details: ErrorDetails) -> Problem:
             text = "must be true or false" + (f', not "{word}"' if word.isalpha() and len(word) < 9 else "")
         case _:
             text = details["msg"].replace("Input should be", "must be", 1).partition(", unable to parse")[0]
-    return Problem(f"{field.upper()} {text}", _FIXES.get(field, ""))
+    return Problem(f"{field.upper()} {text}", _FIXES.get(field) or _cure(field, details))
+
+
+def _cure(field: str, details: ErrorDetails) -> str:
+    """Return what to write instead, as far as the kind of the mistake tells."""
+    kind, default = details["type"], Settings.model_fields[field].default
+    if kind == "bool_parsing":
+        return "Write true or false"
+    if kind == "literal_error":
+        words = re.findall("'([^']*)'", details["msg"])
+        either = " or ".join(filter(None, words))
+        return f"Leave it empty, or write {either}" if "" in words else f"Write {either}, or leave it empty"
+    if kind.startswith("datetime"):
+        return "Write a time such as 2026-12-01T09:00, or leave it empty"
+    if isinstance(default, int | float):
+        return f"Write a number such as {default}, or leave it empty"
+    return ""
 
 
 _PATTERNS = {

@@ -162,6 +162,7 @@ async def running_stand_ins(ports: Mapping[str, int] | None = None) -> AsyncIter
         env=kept_environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        process_group=0,  # Ctrl-C is for us: while a call ends, the worker still needs its services
     )
     try:
         assert process.stdout is not None

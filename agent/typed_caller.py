@@ -9,14 +9,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from agent.phrases import FILLERS
 from agent.stand_ins import slotline
-from simulator.script import Line, Script
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from agent.outcome import Outcome
-    from agent.scenarios import Scenario
+    from simulator.script import Line, Script
 
 CALL_SECS = 180.0
 TURN_ENDS_AFTER_SECS = 0.4
@@ -59,15 +58,15 @@ async def chat_process(
 
 async def type_through(
     process: asyncio.subprocess.Process,
-    scenario: Scenario,
+    script: Script,
     outcome: Outcome,
     *,
     note: Callable[[dict[str, Any]], None],
     said: Callable[[str], None],
-    ready: Callable[[], Awaitable[None]],
+    ready: Callable[[], Awaitable[None]] | None,
     code: Callable[[], Awaitable[str]],
 ) -> None:
-    """Hold the scenario's conversation with a chat process.
+    """Hold the script's side of a conversation with a chat process.
 
     Args:
         note: Is told all that the process tells.
@@ -75,11 +74,12 @@ async def type_through(
         ready: Is awaited before the caller's first line.
         code: Returns the code that was texted last, once there is one.
     """
-    caller = _TypedCaller(process, scenario, outcome, note, said, code)
+    caller = _TypedCaller(process, script, outcome, note, said, code)
     try:
         async with asyncio.timeout(CALL_SECS):
             await caller.first_words()
-            await ready()
+            if ready is not None:
+                await ready()
             await caller.talk()
     except TimeoutError:
         outcome.problems.append("the typed call did not end")
@@ -89,19 +89,18 @@ class _TypedCaller:
     def __init__(
         self,
         process: asyncio.subprocess.Process,
-        scenario: Scenario,
+        script: Script,
         outcome: Outcome,
         note: Callable[[dict[str, Any]], None],
         said: Callable[[str], None],
         code: Callable[[], Awaitable[str]],
     ) -> None:
         self._process = process
+        self._script = script
         self._outcome = outcome
         self._tell = note
         self._said = said
         self._code = code
-        lines = [Line(**line.model_dump(exclude_none=True)) for line in scenario.lines]
-        self._script = Script(lines, scenario.again)
         self._heard = _Hearing()
         self._is_connected = False
 

@@ -29,6 +29,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent import phrases
 from agent.speech_guard import AnswerGoesOnFrame
+from tools.call import END_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -81,6 +82,7 @@ class DeadAirWatchdog(FrameProcessor):
         self.quiet = asyncio.Event()
         """Set while the caller is not speaking, no answer is owed or being given, and no tool runs."""
         self.quiet.set()
+        self._end_called = asyncio.Event()
         self._answer_done = asyncio.Event()
         self._answer_done.set()
 
@@ -102,12 +104,18 @@ class DeadAirWatchdog(FrameProcessor):
         self._note_quiet()
 
     def switch_on(self) -> None:
+        """Watch again: the call goes on."""
         self._is_off = False
+        self._end_called.clear()
 
-    async def answer_finished(self) -> bool:
-        """Wait until the model's answer has been handed on; returns whether any of it was speech."""
+    async def last_answer_finished(self) -> bool:
+        """Wait until the answer that ends the call has been handed on; returns whether any of it was speech.
+
+        The tool is through before what was said with it has come here. Its result comes after that.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP_SECS):
+                await self._end_called.wait()
                 await self._answer_done.wait()
         return self._has_spoken
 
@@ -198,6 +206,8 @@ class DeadAirWatchdog(FrameProcessor):
 
     def _tool_finished(self, frame: FunctionCallResultFrame) -> None:
         self._tools_running.discard(frame.tool_call_id)
+        if frame.function_name == END_CALL:
+            self._end_called.set()
         wants_answer = frame.properties is None or frame.properties.run_llm is not False
         if wants_answer:
             self._owes = True

@@ -17,6 +17,7 @@ from agent.chat import UNSETTLED, ordinary_week, show_plain, telling, texts_sett
 from agent.front_desk import FrontDeskWatch
 from agent.outcome import report_on_record
 from agent.rehearsal import FOLDER, SETTLE_SECS, Event, Rehearsal, Rehearsed
+from agent.report_lines import line_console, print_report
 from agent.server import Server, listen
 from agent.settings import NO_KEY, load_settings
 from agent.speech_check import try_speech
@@ -151,9 +152,7 @@ class TerminalCalls:
         problems = [] if is_settled else [UNSETTLED]
         report = await report_on_record(store, call_sid, self._worker.desk.business, events, problems)
         _say(f"\nCall {number} has ended: {record.outcome if record else 'crashed'}")
-        show_plain({"result": report.to_json()})
-        for text in report.sms:
-            _say(f"Text to {text['to']}: {text['body']}")
+        print_report(line_console(), report, expects=False)
 
 
 async def _bookings_settled(store: Store, call_sid: CallSid) -> bool:

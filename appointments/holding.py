@@ -92,8 +92,12 @@ class Holds:
     async def take_over(self, held: Hold, call_sid: CallSid) -> Hold | None:
         """Let another call of the same caller have the hold, for the full time; None when it has expired meanwhile."""
         until = self._bench.real_clock() + self._bench.times.hold_for
-        is_ours = await self._bench.store.pass_on(held, call_sid, until=until)
-        return replace(held, call_sid=call_sid, until=until) if is_ours else None
+        if not await self._bench.store.pass_on(held, call_sid, until=until):
+            return None
+        self._reservations.pop(held.call_sid, None)
+        if held.reservation:
+            self._reservations[call_sid] = held.reservation
+        return replace(held, call_sid=call_sid, until=until)
 
     async def drain(self) -> None:
         """Wait for what the calendar is still being asked."""

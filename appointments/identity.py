@@ -30,7 +30,6 @@ from appointments.errors import (
 from appointments.messages import render_code
 from appointments.model import LIVE, Proof
 from appointments.store.code_records import CODE_LIFETIME, IssuedCode
-from appointments.store.database import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -75,7 +74,7 @@ class Identity:
         store: Store,
         clock: Clock,
         texts: CodeTexts,
-        real_clock: Clock = utc_now,
+        real_clock: Clock | None = None,
     ) -> None:
         """Take a call by `caller`, None when withheld; the carrier vouches for the number when it `is_attested`."""
         self._call_sid = call_sid
@@ -83,7 +82,7 @@ class Identity:
         self._store = store
         self._clock = clock
         self._texts = texts
-        self._real_clock = real_clock
+        self._real_clock = real_clock or store.now
         self._known = caller if is_attested else None
         self._may_prove = caller is not None
         self._may_ask = True

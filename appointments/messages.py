@@ -85,7 +85,7 @@ def render_sms(
     local = slot.start.astimezone(zone)
     values = {
         "date": _date(local),
-        "time": _time(local),
+        "time": clock_time(local),
         "link": link,
         "location": location,
         "duration": _duration(duration),
@@ -106,6 +106,11 @@ def render_code(template: str, *, code: str, business: str) -> str:
     check_template(template, CODE_PLACEHOLDERS)
     values = {"code": code, "business": " ".join(business.split())}
     return gsm_clean(_PLACEHOLDER.sub(lambda found: values[found[1]], template)).strip()
+
+
+def clock_time(local: datetime) -> str:
+    """Return a time of day as people here write it, such as ``2:30 PM``."""
+    return f"{local.hour % 12 or 12}:{local.minute:02} {'AM' if local.hour < 12 else 'PM'}"
 
 
 def gsm_clean(text: str) -> str:
@@ -149,10 +154,6 @@ def _gsm(character: str) -> str:
 
 def _date(local: datetime) -> str:
     return f"{WEEKDAYS[local.weekday()][:3]}, {MONTHS[local.month - 1][:3]} {local.day}"
-
-
-def _time(local: datetime) -> str:
-    return f"{local.hour % 12 or 12}:{local.minute:02} {'AM' if local.hour < 12 else 'PM'}"
 
 
 def _duration(duration: timedelta) -> str:

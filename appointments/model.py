@@ -166,6 +166,8 @@ class Action:
     sms_confirmation: bool = True
     sms_template: str = ""
     default_instructions: bool = True
+    event_type_place: str = field(default="", compare=False)
+    """Where the event type is written, for who has to mend it: a setting, or a line of the business file."""
 
 
 @dataclass(frozen=True, slots=True)

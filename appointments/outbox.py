@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear
-from appointments.store.database import utc_now
 
 if TYPE_CHECKING:
     from appointments.ports import Clock, MessageSender
@@ -41,7 +40,7 @@ class OutboxWorker:
         lease: timedelta = timedelta(seconds=60),
         poll: timedelta = timedelta(seconds=1),
         unclear_wait: timedelta = timedelta(seconds=30),
-        real_clock: Clock = utc_now,
+        real_clock: Clock | None = None,
     ) -> None:
         """`lease` and `unclear_wait` must outlast the sender's timeout: a look-up sees nothing still under way."""
         self._store = store
@@ -50,7 +49,7 @@ class OutboxWorker:
         self._lease = lease
         self._poll = poll
         self._unclear_wait = unclear_wait
-        self._clock = real_clock
+        self._clock = real_clock or store.now
         self._woken = asyncio.Event()
 
     def wake(self) -> None:

@@ -9,7 +9,6 @@ from appointments.booking import Bookings
 from appointments.changing import Changes
 from appointments.holding import Holds
 from appointments.settling import SettleTimes, Settling
-from appointments.store.database import utc_now
 from appointments.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -34,10 +33,11 @@ class BookingService:
         store: Store,
         clock: Clock,
         settle: SettleTimes,
-        real_clock: Clock = utc_now,
+        real_clock: Clock | None = None,
         on_text: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_text` is called when a text was added to the outbox."""
+        """Serve by the caller's `clock`; `on_text` is called when a text was added to the outbox."""
+        real_clock = real_clock or store.now
         self._store = store
         self._clock = clock
         self._availability = Availability(calendar=calendar, store=store, clock=clock, real_clock=real_clock)

@@ -119,6 +119,14 @@ def mentions(text: str, slot: Slot, zone: ZoneInfo) -> bool:
     )
 
 
+def mentions_time_alone(text: str, slot: Slot, zone: ZoneInfo) -> bool:
+    """Claim that `text` names the clock time of `slot` and no day at all, as in "Two, please."."""
+    text = canonical(text)
+    at = slot.start.astimezone(zone).time().replace(second=0, microsecond=0)
+    starts = find_starts(text, may_be_bare=True)
+    return not any(find_days(text)) and any(at in found.readings for found in starts)
+
+
 def blotted(text: str, spans: Iterable[Span]) -> str:
     """Return `text` with `spans` made illegible, so that the numbers of days are not taken for times."""
     for span in spans:

@@ -30,8 +30,10 @@ EVENT_TYPES = {"cal-api-version": "2024-06-14"}
 
 KEY_HELP = "Create a key under Cal.com → Settings → Developer → API keys and set CALCOM_API_KEY."
 ADDRESS_HELP = "Set CALCOM_BASE_URL to the address of Cal.com's API v2, without /v2: https://api.cal.com"
+EVENT_TYPE_PLACES = "CALCOM_EVENT_TYPE_ID, or event_type in the business file,"
+"""What names an event type. Which of both it is, only they know who have read them."""
 EVENT_TYPE_HELP = (
-    "Set CALCOM_EVENT_TYPE_ID, or event_type in the business file, to the number in the event type's address at "
+    f"Set {EVENT_TYPE_PLACES} to the number in the event type's address at "
     "Cal.com, https://app.cal.com/event-types/<number>, in the account of CALCOM_API_KEY."
 )
 

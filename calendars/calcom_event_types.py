@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from appointments.model import EventType
+from appointments.model import EventType, Scope
 from calendars.calcom_wire import null_as
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class EventTypeDetails:
 
     `required_fields` are the questions, by slug, that must be answered beside the name and the e-mail.
     `locations` are the kinds of place it can happen at, Cal.com's default first: "phone", "address", "zoom" …
+    `forbidden` is what may be done with none of its bookings, of `RESCHEDULE` and `CANCEL`.
     """
 
     event_type: EventType
@@ -41,6 +42,7 @@ class EventTypeDetails:
     lacks_hosts: bool = False
     required_fields: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
+    forbidden: frozenset[Scope] = frozenset()
 
 
 class _Field(BaseModel):
@@ -86,9 +88,12 @@ class WireEventTypeDetails(WireEventType):
     hosts: Any = None
     has_all_members: Annotated[Any, Field(alias="assignAllTeamMembers")] = None
     places: Annotated[Any, Field(alias="locations")] = None
+    rescheduling: Annotated[Any, Field(alias="disableRescheduling")] = None
+    cancelling: Annotated[Any, Field(alias="disableCancelling")] = None
 
     def details(self, event_type_id: EventTypeId) -> EventTypeDetails:
         policy = self.confirmation if isinstance(self.confirmation, dict) else {}
+        changes = {Scope.RESCHEDULE: self.rescheduling, Scope.CANCEL: self.cancelling}
         is_team = self.scheduling in ("roundRobin", "collective")
         return EventTypeDetails(
             event_type=self.named(event_type_id),
@@ -101,6 +106,9 @@ class WireEventTypeDetails(WireEventType):
                 if field.required and not field.hidden and not {field.slug, field.type} & {"name", "email"}
             ),
             locations=tuple(filter(None, map(_kind_of_place, self.places if isinstance(self.places, list) else []))),
+            forbidden=frozenset(
+                scope for scope, rule in changes.items() if isinstance(rule, dict) and rule.get("disabled") is True
+            ),
         )
 
 

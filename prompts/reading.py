@@ -216,6 +216,7 @@ _VERDICTS = {
     "float_parsing": "must be a number",
     "date_type": "must be a date, without quotes",
     "list_type": "must be a list",
+    "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "model_type": "must hold keys and values",
     "literal_error": "must be {expected}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.policy_answer import Answer, ToolCall
 from simulator.policy_desk import Desk
+from simulator.policy_resume import read_last_call
 from simulator.policy_tools import Toolbox
 from simulator.policy_turn import answer_caller
 from simulator.policy_when import CalendarTable
@@ -20,6 +21,7 @@ def answer(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) 
     """Return what the model says and calls next. It remembers nothing: all it knows is in the messages and tools."""
     instructions = "\n".join(_text(message) for message in messages if message.get("role") in ("system", "developer"))
     desk = Desk(CalendarTable.read(instructions), Toolbox.read(tools))
+    read_last_call(desk, instructions)
     calls: dict[str, ToolCall] = {}
     unclear = ""
     for position, message in enumerate(messages):

@@ -41,6 +41,8 @@ class Asked(StrEnum):
     CHANGE = "change"
     RETRY = "retry"
     MORE = "more"
+    RESUME = "resume"
+    """Whether to go on where the last call broke off."""
     GOODBYE = "goodbye"
     ERRAND = "errand"
     """What to do with an appointment that exists."""

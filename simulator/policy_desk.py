@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from simulator import policy_existing as existing
 from simulator import policy_requests as requests
+from simulator import policy_resume as resume
 from simulator.policy_answer import EMAIL, GOODBYE, MORE, NAME, OTHER_TIME, Answer, Asked, ToolCall
 from simulator.policy_existing import Existing
 from simulator.policy_offer import MOST_SPOKEN, Offer, OfferedSlot
@@ -67,6 +68,8 @@ class Desk:
     unsaid: str = ""
     """The end of a booking, until the caller has heard it."""
     heard: str = ""
+    has_broken_off: bool = False
+    """Claims that the caller's last call did, and that they have not been asked about it yet."""
     existing: Existing = field(default_factory=Existing)
     leaving: Leaving = field(default_factory=Leaving)
 
@@ -115,6 +118,15 @@ class Desk:
     def drop_pick(self) -> None:
         self.picked = None
         self.details_changed()
+
+    def give_up(self) -> None:
+        """Book nothing of what was under way; what was booked before stays so."""
+        self.drop_pick()
+        if self.booked:
+            self.start_over()
+            self.say(f"All right, I won't book that. {MORE}", Asked.MORE)
+        else:
+            self.say(f"All right, nothing is booked. {OTHER_TIME}", Asked.OTHER_TIME)
 
     def details_changed(self) -> None:
         """Forget the caller's yes: every change is read back again."""
@@ -204,6 +216,8 @@ class Desk:
                 return "Shall I try again?"
             case Asked.MORE:
                 return MORE
+            case Asked.RESUME:
+                return resume.QUESTION
             case Asked.GOODBYE:
                 return "Shall I end the call?"
             case Asked.ERRAND:

@@ -26,6 +26,9 @@ CANNOT = "I'm sorry, I can't do that with an appointment that exists."
 _MINE = r"(?:(?:one of )?(?:my|our)|the|an|a|this|that|an existing)"
 _NOUNS = r"appointments?|bookings?|visits?|reservations?"
 _MOVE = r"(?:mov(?:e|ing)|chang(?:e|ing)|shift(?:ing)?|push(?:ing)?|switch(?:ing)?|bring(?:ing)?|put(?:ting)? off)"
+_ASKED_OF_ANY = (Asked.OPEN, Asked.MORE, Asked.ERRAND, Asked.GOODBYE)
+"""Where nothing is under way that an appointment could be taken for."""
+_CANCEL = re.compile(r"(?<!don't )(?<!do not )(?<!not )\bcancel(?:l?ing)?\b")
 _OF_ANY = {
     Errand.MOVE: re.compile(r"\breschedul\w+|\bpostpon\w+|\brebook\w*"),
     Errand.CONFIRM: re.compile(
@@ -40,7 +43,7 @@ _OF_IT = {
 }
 """What is meant of one that is named in the same breath: "I have an appointment, can you move it?"."""
 _OF_KNOWN = {
-    Errand.CANCEL: re.compile(r"\bcancel(?: it| that| them| the)?\b|\bcall it off\b"),
+    Errand.CANCEL: re.compile(r"\bcall it off\b"),
     Errand.MOVE: re.compile(rf"\b{_MOVE}(?: it| that| the)?\b|\bmake it\b|\brather\b|\binstead\b"),
     Errand.CONFIRM: re.compile(r"\bconfirm\b|\b(?:i'll|i will) (?:be there|come)\b|\bi'm coming\b"),
     Errand.HEAR: re.compile(r"\b(?:what|when|which)(?: time| day)? (?:was|is|are) (?:it|that|they|those)\b"),
@@ -92,7 +95,7 @@ def want(desk: Desk, turn: Turn) -> bool:
 def named_errand(desk: Desk, turn: Turn) -> Errand | None:
     """Return what the caller says is to become of an appointment that exists; None when they say nothing of one."""
     words = plain(turn.raw)
-    is_open = desk.picked is None and desk.asked in (Asked.OPEN, Asked.MORE, Asked.ERRAND, Asked.GOODBYE)
+    is_open = desk.picked is None and desk.asked in _ASKED_OF_ANY
     for errand, pattern in _of_nouns(desk).items():
         found = pattern.search(words)
         # "Cancel the appointment" in the middle of a booking gives up the booking.
@@ -101,9 +104,10 @@ def named_errand(desk: Desk, turn: Turn) -> Errand | None:
     for errand, pattern in _OF_ANY.items():
         if pattern.search(words) and (is_open or desk.existing.errand):
             return errand
+    if is_open and desk.wish is None and _CANCEL.search(words):
+        return Errand.CANCEL  # "cancel that", where nothing is being booked
     is_known = bool(desk.existing.known or desk.existing.cancelled or desk.booked)
-    is_asked = desk.asked is Asked.ERRAND or (desk.asked is Asked.MORE and is_known)
-    if is_asked and desk.picked is None:
+    if is_open and (is_known or desk.asked is Asked.ERRAND):
         return next((errand for errand, pattern in _OF_KNOWN.items() if pattern.search(words)), None)
     return None
 
@@ -260,8 +264,8 @@ def _which(desk: Desk, turn: Turn) -> bool:
         mine.named = turn.when
     elif len(titled) == 1:
         mine.target = titled[0]
-    elif place is not None:
-        mine.target = mine.known[place]
+    elif place is not None or (turn.agreed and len(mine.known) == 1):
+        mine.target = mine.known[place or 0]
     elif turn.agreed is False or _KEEP.search(turn.words):
         existing.keep(desk)
         return True
@@ -289,9 +293,10 @@ def _settle(desk: Desk, turn: Turn) -> bool:
     is_move = desk.existing.errand is Errand.MOVE
     if is_move and (turn.when or turn.about("later") or turn.about("earlier")):
         return False
+    asks_for_it = not is_move and turn.agreed is not False and _CANCEL.search(turn.words) is not None
     if _KEEP.search(turn.words):
         existing.keep(desk)
-    elif turn.is_consent and not turn.about("hold"):
+    elif (turn.is_consent or asks_for_it) and not turn.about("hold"):
         desk.is_confirmed = True
         existing.go_on(desk)
     elif turn.agreed is False and not turn.about("repeat"):

@@ -138,10 +138,9 @@ def _choose_target(desk: Desk) -> None:
         for each in mine.known
         if mine.named.fits(each.day, each.time) and mine.title in ("", each.title)
     ]  # fmt: skip
-    if len(fitting) == 1 or len(mine.known) == 1:
+    is_another = mine.title not in ("", *(each.title for each in mine.known))
+    if len(fitting) == 1 or (len(mine.known) == 1 and not is_another):
         mine.target = (fitting or mine.known)[0]
-        if mine.errand is Errand.MOVE:
-            desk.action = desk.tools.action_titled(mine.target.title) or desk.action
 
 
 def _look_up(desk: Desk) -> None:
@@ -171,6 +170,8 @@ def errand_question(desk: Desk) -> str:
 
 def which_question(desk: Desk) -> str:
     known = desk.existing.known
+    if len(known) == 1:
+        return f"I can only find {known[0].say}. Is that the one you mean?"
     is_one_kind = len({each.title for each in known}) == 1
     return f"Which one do you mean: {', or '.join(each.when if is_one_kind else each.say for each in known)}?"
 
@@ -193,6 +194,7 @@ def _cancel(desk: Desk, target: Known) -> None:
 
 def _move(desk: Desk, target: Known) -> None:
     mine = desk.existing
+    desk.action = desk.tools.action_titled(target.title) or desk.action
     if mine.relative:
         desk.wish = seen_from(target.moment, mine.relative, desk.wish, desk.calendar) or desk.wish
         mine.relative = ""

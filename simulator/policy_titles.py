@@ -66,8 +66,11 @@ def _meant(text: str) -> str:
 def _rank(said: Sequence[str], title: Sequence[str]) -> tuple[int, float]:
     """Return how many words of the title were said, and which share of it they are."""
     words = [word for word in title if word not in _EMPTY]
-    count = sum(any(_is_same(one, word) for one in said) for word in words)
-    return count, count / max(1, len(words))
+    named = {word for word in words if any(_is_same(one, word) for one in said)}
+    for one, other in itertools.pairwise(words):
+        if one + other in said:  # "checkup" names a Check-up
+            named |= {one, other}
+    return len(named), len(named) / max(1, len(words))
 
 
 def _is_same(said: str, word: str) -> bool:

@@ -82,7 +82,8 @@ class Toolbox:
     @property
     def nouns(self) -> frozenset[str]:
         """What appointments are called by their titles: "consultation", "haircut"."""
-        return frozenset(plain(tool.title).split()[-1] for tool in self.books if plain(tool.title))
+        last = [tool.title.split()[-1] for tool in self.books if plain(tool.title)]
+        return frozenset(noun for word in last for noun in (plain(word), plain(word.replace("-", ""))) if noun)
 
     @property
     def choices(self) -> str:

@@ -11,6 +11,7 @@ from simulator import policy_asides as asides
 from simulator import policy_errands as errands
 from simulator import policy_existing as existing
 from simulator import policy_requests as requests
+from simulator import policy_resume as resume
 from simulator.policy_action import choose_action, which_action
 from simulator.policy_answer import MORE, NAME, OTHER_TIME, Asked
 from simulator.policy_offer import choose
@@ -56,8 +57,7 @@ def _drop(desk: Desk, turn: Turn) -> bool:
     if desk.existing.errand:
         existing.keep(desk)
         return True
-    desk.drop_pick()
-    desk.say(f"All right, nothing is booked. {OTHER_TIME}", Asked.OTHER_TIME)
+    desk.give_up()
     return True
 
 
@@ -124,6 +124,14 @@ def _look(desk: Desk, turn: Turn) -> bool:
         desk.start_over()
     desk.wish = when
     desk.advance()
+    return True
+
+
+def _no_such_day(desk: Desk, turn: Turn) -> bool:
+    """Ask again for a day that is none, such as February thirtieth."""
+    if not turn.when.is_no_day:
+        return False
+    desk.say(f"I'm sorry, I don't know that day. {OTHER_TIME}", Asked.OTHER_TIME)
     return True
 
 
@@ -214,8 +222,7 @@ def _change(desk: Desk, turn: Turn) -> bool:
     elif re.search(r"\b(?:day|time|date|hour)\b", turn.words):
         desk.say(OTHER_TIME, Asked.OTHER_TIME)
     elif turn.agreed is not None or turn.about("none"):
-        desk.drop_pick()
-        desk.say(f"All right, nothing is booked. {OTHER_TIME}", Asked.OTHER_TIME)
+        desk.give_up()
     else:
         return False
     return True
@@ -330,9 +337,11 @@ def _unfinished(desk: Desk, _turn: Turn) -> bool:
 
 _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     asides.while_booking,
+    resume.ask,
     requests.answer_request,
     errands.answer_errand,
     errands.want,
+    resume.go_on,
     _no_other_time,
     asides.farewell,
     requests.want_request,
@@ -340,6 +349,7 @@ _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     choose_action,
     which_action,
     asides.hold,
+    _no_such_day,
     _pick,
     _same_time,
     _shift,

@@ -77,6 +77,16 @@ _DAY_ON = re.compile(r"\b(?:the (?:next day|day after|following day)|a day later
 _LATER = re.compile(r"\blater\b|\bafter that\b")
 _EARLIER = re.compile(r"\b(?:earlier|sooner)\b|\bbefore that\b")
 _SOONEST = re.compile(r"\b(?:earliest|soonest|as soon as possible|asap|first (?:one )?(?:available|free))\b")
+_FEASTS = {
+    "christmas eve": (12, 24), "christmas": (12, 25), "boxing day": (12, 26), "new year's eve": (12, 31),
+    "new year's day": (1, 1), "new year": (1, 1),
+}  # fmt: skip
+_NO_DAY = re.compile(
+    rf"\b(?:{_MONTH} (?:the )?(?:{_NTH}|\d{{1,2}}(?!:))|(?:the )?{_NTH} (?:of )?{_MONTH}"
+    r"|easter(?: (?:sunday|monday))?|good friday|thanksgiving|(?:labou?r|memorial|independence|mother's|father's) day"
+    r"|halloween|valentine's(?: day)?|bank holiday)\b"
+)
+"""What would be a day: one of a month that has fewer, or a feast that is not known here."""
 _ROW = re.compile(r"^\W*\w{3} (\d{4}-\d\d-\d\d)( \(today\))? \| (open|closed)", re.MULTILINE)
 
 
@@ -116,6 +126,8 @@ class When:
     day_of_month: int = field(default=0, compare=False)
     """A lone "the third", which is a date only where it is no slot."""
     has_refused: bool = False
+    is_no_day: bool = False
+    """Claims that a day was named which the calendar does not have, or which is not known by its name."""
 
     def __bool__(self) -> bool:
         return bool(self.day or self.times or self.part)
@@ -227,6 +239,8 @@ def when_said(text: str, calendar: CalendarTable) -> When:
 
 def _read(text: str, calendar: CalendarTable) -> When:
     day, rest = _take_day(text, calendar)
+    if day is None and calendar.today and _NO_DAY.search(rest):
+        return When(is_no_day=True)
     day_of_month = re.search(rf"\bthe ({_NTH})\b(?! (?:one|slot|option|time|offer))", rest)
     named = re.search(r"\b(?:morning|afternoon|evening|tonight|lunch)", text)
     part = {"tonight": "evening", "lunch": "lunchtime"}.get(named[0], named[0]) if named else ""
@@ -307,6 +321,11 @@ def _month_day(match: re.Match[str], _calendar: CalendarTable, today: date) -> d
     return None
 
 
+def _feast(match: re.Match[str], _calendar: CalendarTable, today: date) -> date | None:
+    month, day = _FEASTS[match["feast"]]
+    return next(each for year in (today.year, today.year + 1) if (each := date(year, month, day)) >= today)
+
+
 def _nth(match: re.Match[str], _calendar: CalendarTable, today: date) -> date | None:
     return nearest_day_of_month(_day_of_month(match["nth"]), today)
 
@@ -334,18 +353,20 @@ def _relative(match: re.Match[str], calendar: CalendarTable, today: date) -> dat
         return today + timedelta(days=count * (7 if "week" in words else 1))
     if words in ("the weekend", "this weekend"):
         return today + timedelta(days=(5 - today.weekday()) % 7)
-    ahead = {"the day after tomorrow": 2, "day after tomorrow": 2, "tomorrow": 1}.get(words, 0)
+    ahead = {"the day after tomorrow": 2, "day after tomorrow": 2, "tomorrow": 1, "yesterday": -1}.get(words, 0)
     return today + timedelta(days=ahead)
 
 
 _DAY_FORMS = (
     (re.compile(rf"\b(?:{_DAY} )?(?:on )?(?:the )?(?P<nth>{_NTH}) (?:of )?(?P<month>{_MONTH})\b"), _month_day),
     (re.compile(rf"\b(?:{_DAY} )?(?:on )?(?P<month>{_MONTH}) (?:the )?(?P<nth>{_NTH}|\d{{1,2}}(?!:))\b"), _month_day),
+    (re.compile(rf"\b(?:on |at |over )?(?P<feast>{'|'.join(_FEASTS)})(?: day)?\b"), _feast),
     (re.compile(rf"\b(?:on|for|{_DAY}) the (?P<nth>{_NTH})\b(?! (?:one|slot|option|time))"), _nth),
     (re.compile(rf"\b(?:on )?(?:(?P<which>next|this|coming) )?(?P<day>{_DAY})s?(?P<week> week)?\b"), _weekday),
     (
         re.compile(
             r"\b(?:(?:the )?day after tomorrow|tomorrow|today|tonight|next week|(?:the|this) weekend"
+            r"|(?<!called )(?<!phoned )(?<!booked )(?<!rang )yesterday"
             rf"|in (?P<count>a|{_HOUR}) (?:days?|weeks?)|this (?:morning|afternoon|evening))\b"
         ),
         _relative,

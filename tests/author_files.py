@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from agent.authoring.review import Review, review
 from agent.settings import AuthorSettings
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from agent.authoring.rules import Finding
 
 NOW = datetime(2026, 12, 1, 14, tzinfo=UTC)
-SETTINGS = AuthorSettings.model_construct(business_file=None, calcom_event_type_id="", llm_model="gpt-4.1")
+SETTINGS = AuthorSettings.model_construct(calcom_api_key=SecretStr("cal_test"), llm_model="gpt-4.1")
 
 PROMPT = """---
 name: the front desk

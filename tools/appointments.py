@@ -20,10 +20,10 @@ from tools.replies import Reply, Status
 from tools.session import Agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from appointments.changing import ChangeOutcome
-    from appointments.model import Appointment, Slot
+    from appointments.model import Appointment, Business, Slot
     from tools.session import BookingSession, Utterance
 
 FIND_SECS = 4.0
@@ -219,21 +219,23 @@ def _change(
         appointment=appointment,
         slot=slot,
         reason=reason,
-        texts=_texts(session, appointment, done),
+        texts=change_texts(appointment, session.business, session.templates, done=done),
     )
 
 
-def _texts(session: BookingSession, appointment: Appointment, done: str) -> BookingTexts:
-    """Return what is texted to the number on record, which is told of every change, whoever calls."""
+def change_texts(
+    appointment: Appointment, business: Business, templates: Mapping[str, str], *, done: str
+) -> BookingTexts:
+    """Return what is texted to the number on record, which is told of every change, whoever asks for it."""
     phone = appointment.attendee.phone
-    if phone is None or not may_text(phone, session.business.sms_countries):
+    if phone is None or not may_text(phone, business.sms_countries):
         return NO_TEXTS
     return BookingTexts(
         to=phone,
-        business=session.business.name,
-        confirmed=session.templates[done],
-        unconfirmed=session.templates["change_unconfirmed"],
-        failed=session.templates["change_failed"],
+        business=business.name,
+        confirmed=templates[done],
+        unconfirmed=templates["change_unconfirmed"],
+        failed=templates["change_failed"],
     )
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tools.session import BookingSession, Utterance
 
 
+END_CALL = "end_call"
+
+
 class EndCall(Arguments):
     """Nothing to say."""
 
@@ -23,7 +26,7 @@ def end_call(session: BookingSession) -> Tool:
         return Reply(Status.DONE, answers=False)
 
     return Tool(
-        name="end_call",
+        name=END_CALL,
         description="Hang up, after you have said goodbye. Use it when the caller wants nothing more.",
         arguments=EndCall,
         run=run,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from appointments.errors import SlotlineError
-from appointments.spoken import mentions
+from appointments.spoken import mentions, mentions_time_alone
 from tools.consent import refuses
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def chosen(session: BookingSession, heard: Sequence[Utterance]) -> tuple[Action,
     """
     if not heard or (not heard[-1].is_agent and refuses(heard[-1].text)):
         return None
-    named = [(action, offered) for action, offered in session.bookable() if _names(heard[-1], action, offered)]
+    bookable = list(session.bookable())
+    named = [(action, offered) for action, offered in bookable if _names(heard[-1], action, offered)]
+    named = named or [(action, offered) for action, offered in bookable if _answers(heard, action, offered)]
     if len({offered.slot.start for _, offered in named}) != 1:
         return None
     # Of two things at the same time the one is meant that was offered last.
@@ -82,6 +84,14 @@ def _was_answered(heard: Sequence[Utterance], action: Action, offered: OfferedSl
         if turn.is_agent and _names(turn, action, offered):
             return any(not later.is_agent for later in heard[position + 1 :])
     return False
+
+
+def _answers(heard: Sequence[Utterance], action: Action, offered: OfferedSlot) -> bool:
+    """Whether the caller names only the time of what the agent has just offered: "Two in the afternoon, please."."""
+    if heard[-1].is_agent or not mentions_time_alone(heard[-1].text, offered.slot, action.zone):
+        return False
+    last = next((turn for turn in reversed(heard) if turn.is_agent), None)
+    return last is not None and _names(last, action, offered)
 
 
 def _names(turn: Utterance, action: Action, offered: OfferedSlot) -> bool:

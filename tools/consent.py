@@ -24,6 +24,11 @@ NOT_A_NO = re.compile(
     r"\b(no problem|no worries|why not|not at all|can't wait|no that's (right|correct|fine|it|all))\b"
 )
 """Said by people who agree."""
+CANCEL_IT = re.compile(
+    r"(?:^|\b(?:please|just|you (?:can|may|should)|i(?:'d| would) like (?:you )?to|i (?:want(?: you)?|need|have) to) )"
+    r"cancel(?: (?:it|that|them|(?:my|the|this|that) (?:appointment|booking|visit|meeting))\b|(?: please)?$)"
+)
+"""A yes to a cancellation; to all else "cancel" is a no."""
 
 
 def agrees(answer: str, start: datetime, *, to: frozenset[str] = frozenset()) -> bool:
@@ -33,7 +38,7 @@ def agrees(answer: str, start: datetime, *, to: frozenset[str] = frozenset()) ->
         to: Words that say what is agreed to, and so refuse nothing: "Yes, cancel it."
     """
     words = _words(answer)
-    if refuses(answer, but_for=to) or not YES.search(words):
+    if refuses(answer, but_for=to) or not (YES.search(words) or CANCEL_IT.search(words)):
         return False
     if answer.rstrip().endswith("?") and not YES.match(words):
         return False

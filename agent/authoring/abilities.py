@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from agent.authoring.text import Passage
 
 
-def check_abilities(passage: Passage, *, sends_email: bool, may_change: bool) -> Iterator[Finding]:
+def check_abilities(passage: Passage, *, sends_email: bool, may_change: bool, is_for_calcom: bool) -> Iterator[Finding]:
     """Find what the agent is told to do, or to promise, and cannot keep.
 
     Args:
         sends_email: Whether callers may get an e-mail from the calendar, because they are asked for an address.
         may_change: Whether the business lets the agent move and cancel appointments.
+        is_for_calcom: Whether Cal.com's workflows can do what slotline does not.
     """
     if passage.speaker == "caller":
         return
@@ -34,7 +35,8 @@ def check_abilities(passage: Passage, *, sends_email: bool, may_change: bool) ->
             found = None if able.get(name) else pattern.search(text)
             if found and not _WISH.search(f"{passage.lead.rstrip(':')} {text[: found.start()]}"):
                 line = sentence.line(found.start())
-                yield Finding(passage.path, line, "cannot-do", f'"{found[0].strip()}": {what}', better)
+                instead = better + (_AT_CALCOM.get(name, "") if is_for_calcom else "")
+                yield Finding(passage.path, line, "cannot-do", f'"{found[0].strip()}": {what}', instead)
                 break
 
 
@@ -100,7 +102,7 @@ _ABILITIES = (
         "reminder",
         re.compile(r"\b(?:send|sends|get|gets|receive|text)\b[^.;?]{0,30}\breminders?\b", re.IGNORECASE),
         "slotline sends no reminders",
-        "leave it out; Cal.com's workflows can send them",
+        "leave it out",
     ),
     (
         "message",
@@ -126,6 +128,8 @@ _ABILITIES = (
     ),
 )
 """Each: its name, what it finds, why it is impossible, and what to write instead."""
+_AT_CALCOM = {"reminder": "; Cal.com's workflows can send them"}
+"""What Cal.com does instead."""
 _REFUSED = re.compile(
     r"\b(?:sorry|unfortunately)\b|\b(?:outside|beyond) (?:of )?(?:what|your)\b|\b(?:link|online|themselves)\b",
     re.IGNORECASE,

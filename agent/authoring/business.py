@@ -21,11 +21,13 @@ from agent.business import (
     template_problems,
     value_problems,
 )
+from agent.front_desk import actions_without_key, is_meant_for_calcom
 from agent.toml_lines import parse_toml
 from appointments.contact import country_of
 from appointments.errors import ConfigError
 from appointments.messages import MOST_SEGMENTS, render_sms, segments
 from appointments.model import Slot
+from appointments.rules import open_slots
 from prompts.loader import CODE_TEMPLATE, REHEARSAL_BUSINESS, SMS_TEMPLATES, sms_template_path
 from prompts.reading import FileProblem, nearest_line, read_text
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from agent.settings import AuthorSettings, Settings
     from appointments.model import Action, Business
     from prompts.reading import LineOf, Loc, Problem
 
@@ -52,6 +55,8 @@ class BusinessReading:
     business: Business | None = None
     wrong: frozenset[str] = frozenset()
     line_of: LineOf = lambda _: None
+    is_for_calcom: bool = True
+    """Whether it is meant to be booked at Cal.com, as far as is known."""
 
     def line(self, *loc: int | str) -> int:
         return nearest_line(loc, self.line_of)
@@ -61,8 +66,13 @@ class BusinessReading:
         return self.path.name in SHIPPED and self.path.resolve().parent == REHEARSAL_BUSINESS.parent.resolve()
 
 
-def read_business(path: Path, *, event_type_id: str) -> BusinessReading:
-    """Return what can be read of the business file `path`, and all for which a worker refuses it."""
+def read_business(path: Path, settings: Settings | AuthorSettings, *, event_type_id: str) -> BusinessReading:
+    """Return what can be read of the business file `path`, and all for which a worker refuses it.
+
+    Args:
+        settings: Say which calendar is booked.
+        event_type_id: CALCOM_EVENT_TYPE_ID where it is meant for this file.
+    """
     try:
         data, line_of = parse_toml(read_text(path), path)
     except FileProblem as problem:
@@ -78,10 +88,11 @@ def read_business(path: Path, *, event_type_id: str) -> BusinessReading:
         file = _mended(data, error)
     findings += _findings(business_problems(file, path, line_of, event_type_id), path, "business-file")
     try:
-        business = business_of(file, path, event_type_id)
+        business = business_of(file, path, event_type_id, line_of)
     except ConfigError:  # a shipped template is wrong, which is found where it stands
-        business = None
-    return BusinessReading(path, tuple(findings), business, wrong, line_of)
+        return BusinessReading(path, tuple(findings), None, wrong, line_of)
+    is_for_calcom = is_meant_for_calcom(settings, business)
+    return BusinessReading(path, tuple(findings), business, wrong, line_of, is_for_calcom)
 
 
 def check_business(reading: BusinessReading, now: datetime) -> Iterator[Finding]:
@@ -97,6 +108,24 @@ def check_business(reading: BusinessReading, now: datetime) -> Iterator[Finding]
         yield from _check_event_types(reading, business)
         for index, action in enumerate(business.actions):
             yield from _check_action(reading, business, action, index, now)
+
+
+def check_key(reading: BusinessReading, settings: AuthorSettings) -> Iterator[Finding]:
+    """Find event types of Cal.com without a key for it: no worker starts so, unless it has the key."""
+    business = reading.business
+    if business is None or reading.is_shipped:
+        return
+    for action in actions_without_key(settings, business):
+        line = reading.line("actions", business.actions.index(action), "event_type")
+        what = (
+            f'"{action.title}" has event_type {action.event_type_id}, a number at Cal.com, and CALCOM_API_KEY is unset '
+            "here: a worker without it does not start"
+        )
+        better = (
+            f"set CALCOM_API_KEY where the worker runs; or delete {action.event_type_place}, or set CALENDAR=builtin, "
+            "to book into the calendar that slotline has itself"
+        )
+        yield Finding(reading.path, line, "no-calcom-key", what, better)
 
 
 def check_texts() -> Iterator[Finding]:
@@ -211,9 +240,11 @@ def _check_event_types(reading: BusinessReading, business: Business) -> Iterator
     others: dict[str, str] = {}
     for index, action in enumerate(business.actions):
         event_type = action.event_type_id
-        if event_type and event_type in others:
+        if reading.line_of(("actions", index, "event_type")) is None:
+            continue  # it is named after the title, which others may not have either
+        if event_type in others:
             what = f'"{action.title}" books event type {event_type}, and so does "{others[event_type]}"'
-            better = "write the number of its own event type at Cal.com, or keep one of the two actions"
+            better = f"{_OWN_EVENT_TYPE[reading.is_for_calcom]}, or keep one of the two actions"
             line = reading.line("actions", index, "event_type")
             yield Finding(reading.path, line, "same-event-type", what, better)
         others.setdefault(event_type, action.title)
@@ -223,11 +254,13 @@ def _check_action(
     reading: BusinessReading, business: Business, action: Action, index: int, now: datetime
 ) -> Iterator[Finding]:
     path = reading.path
-    domain = action.fallback_email.rpartition("@")[2]
+    # The built-in calendar sends no e-mail.
+    domain = action.fallback_email.rpartition("@")[2] if reading.is_for_calcom else ""
     if domain and not reading.is_shipped and _EXAMPLE_DOMAIN.search(domain):
         line = reading.line("actions", index, "fallback_email")
         what = f"fallback_email is at {domain}, which nobody owns: Cal.com's e-mails about bookings are lost"
         yield Finding(path, line, "example-email", what, "use a domain of yours, or leave it out to ask the caller")
+    yield from _check_room(reading, business, action, index, now)
     start, today = action.offer.start_date, now.astimezone(business.zone).date()
     if start is not None and start < today:
         line = reading.line("actions", index, "offer", "start_date")
@@ -237,6 +270,24 @@ def _check_action(
         line = reading.line("actions", index, "sms_template")
         what = f'the text for "{action.title}" has {count} segments with this name and address, each billed as a text'
         yield Finding(path, line, "long-sms", what, "shorten the template; the name and the link take most")
+
+
+def _check_room(
+    reading: BusinessReading, business: Business, action: Action, index: int, now: datetime
+) -> Iterator[Finding]:
+    """Find an action for which nobody will ever be offered a time."""
+    if {"hours", "rules", "zone"} & reading.wrong or not business.hours:
+        return
+    # A weekend, or the evening of a day that alone is booked, is no mistake.
+    days = max(business.rules.maximum_advance_days, _ROOM_DAYS)
+    if not any(open_slots(business, action.duration, start=now, end=now + timedelta(days=days))):
+        minutes = f"{action.duration.total_seconds() / 60:.0f} minutes"
+        what = (
+            f'"{action.title}" takes {minutes}, for which [hours] and [rules] leave no room in the next {days} days: '
+            "callers are told that all is taken"
+        )
+        line = reading.line("actions", index, "minutes")
+        yield Finding(reading.path, line, "no-room", what, "write fewer minutes, or longer opening hours")
 
 
 def _segments(business: Business, action: Action) -> int:
@@ -253,6 +304,11 @@ def _segments(business: Business, action: Action) -> int:
     return segments(body)
 
 
+_ROOM_DAYS = 28
+_OWN_EVENT_TYPE = {
+    True: "write the number of its own event type at Cal.com",
+    False: "leave event_type out of both: the built-in calendar needs none",
+}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # 555-0100 to 555-0199 are kept for fiction: https://nationalnanpa.com/number_resource_info/555_numbers.html
 # +1500555…: Twilio's magic numbers: https://www.twilio.com/docs/iam/test-credentials

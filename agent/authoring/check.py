@@ -45,7 +45,7 @@ def as_object(found: Review) -> dict[str, Any]:
         "ok": not errors,
         "errors": errors,
         "warnings": warnings,
-        "instructions": _shown(found.instructions),
+        "instructions": _shown(found.instructions) if found.instructions else None,
         "business": _shown(found.business),
         "model": found.model,
         "tokens": dataclasses.asdict(found.tokens),
@@ -75,7 +75,9 @@ def _lines(found: Review) -> Iterator[str]:
     if found.findings:
         yield ""
     errors, warnings = found.count(Severity.ERROR), found.count(Severity.WARNING)
-    files = f"{_shown(found.instructions)} with {_shown(found.business)}"
+    files = (
+        f"{_shown(found.instructions)} with {_shown(found.business)}" if found.instructions else _shown(found.business)
+    )
     yield f"{files}: {_some(errors, 'error')}, {_some(warnings, 'warning')}."
     yield from _numbers(found)
     yield from (f"note: {note}" for note in found.notes)

@@ -129,6 +129,10 @@ _CURES = (
     (r"^offer is an unknown key", "write [actions.offer]"),
     (r"unknown key: move it above", "what stands below a [table] belongs to that table"),
     (r"unknown key: move it", "a key belongs to the nearest [table] above it"),
+    (
+        r"^hours\.\S+ is an unknown key",
+        'write a line for each day: monday = ["09:00-17:00"], then tuesday = ["09:00-17:00"] and so on',
+    ),
     (r"there is no file", "write the path as seen from the folder of the business file"),
     (r"makes the same tool", "give one of the two another title"),
     (r"needs an address", 'add address = "12 Harbor Street", or choose another platform'),

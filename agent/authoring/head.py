@@ -63,7 +63,7 @@ def check_voice(source: PromptSource) -> Iterator[Finding]:
     """Find a voice that there is not."""
     voice = source.head.voice if source.head else str(source.values.get("voice") or "")
     if voice and voice not in VOICES:
-        close = difflib.get_close_matches(voice.casefold(), VOICES, n=1)
+        close = difflib.get_close_matches(voice.casefold(), VOICES, n=1, cutoff=0.75)
         better = f"write {close[0]}" if close else "write alloy, or try the others"
         what = f'voice "{voice}" is refused by the speech service; there are {", ".join(VOICES)}'
         yield Finding(source.path, source.line_of(("voice",)) or 2, "front-matter", what, better)

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from appointments.model import Business
     from prompts.loader import PromptSource
 
-TEXT_BUDGET = 900
-"""Of the author's text beside the shipped booking script; one that replaces the script may have its length on top."""
-INSTRUCTIONS_BUDGET = 2500
+TEXT_BUDGET = 1200
+"""Of the author's text beside the shipped booking script; one that replaces the script may have its length on top.
+
+The shipped text has some 900: what is left is room for a business's own.
+"""
+INSTRUCTIONS_BUDGET = 3000
 """Of the system prompt: the author's text, booking scripts, facts and calendar."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.authoring.abilities import check_abilities
 from agent.authoring.about import check_about
-from agent.authoring.business import check_business, check_texts, read_business, text_segments
+from agent.authoring.business import check_business, check_key, check_texts, read_business, text_segments
 from agent.authoring.conduct import check_conduct, check_never_say
 from agent.authoring.cures import better_head
 from agent.authoring.facts import check_address, check_dates, check_name
@@ -55,7 +55,8 @@ class Review:
     """What a check found, and the numbers it has to tell when all is well."""
 
     findings: tuple[Finding, ...]
-    instructions: Path
+    instructions: Path | None
+    """None where only the business file could say which they are, and it is wrong."""
     business: Path
     model: str
     tokens: Tokens
@@ -73,22 +74,26 @@ def review(file: Path | None, business: Path | None, settings: AuthorSettings, n
         ConfigError: a file that was named is not there.
     """
     path, why = _business_file(business, settings)
-    event_type_id = settings.calcom_event_type_id
+    event_type_id = settings.event_type_id
     if path != settings.business_file:
         # The setting is for another business, and only completes this one.
         event_type_id = event_type_setting(path, event_type_id)
-    reading = read_business(path, event_type_id=event_type_id)
+    reading = read_business(path, settings, event_type_id=event_type_id)
     prompt = _prompt_file(file, reading)
-    source, unreadable = _read(prompt)
+    source, unreadable = _read(prompt) if prompt else (None, [])
     script = _script()
     tokens = Tokens()
     findings = [*unreadable, *reading.findings, *check_business(reading, now), *check_texts()]
+    findings += check_key(reading, settings)
     if source is not None:
         tokens = count(source, reading.business, script, now)
         findings += [*_check_prompt(source, reading, settings, now), *check_length(source, tokens)]
     findings += _check_rest(reading, script)
     notes = [why, retirement(source, settings.llm_model, now.date()) if source else ""]
-    notes.append("" if reading.business else "what depends on the business file was not checked: it cannot be read")
+    if prompt is None:
+        notes.append("your instructions were not checked: mend the business file first")
+    elif reading.business is None:
+        notes.append("what depends on the business file was not checked: it cannot be read")
     notes.append(NOT_COUNTED if source and tokens.text is None else "")
     return Review(
         findings=tuple(sorted(set(findings))),
@@ -110,13 +115,16 @@ def _business_file(named: Path | None, settings: AuthorSettings) -> tuple[Path, 
     return REHEARSAL_BUSINESS, "BUSINESS_FILE is unset: checked with the business of the rehearsal"
 
 
-def _prompt_file(named: Path | None, reading: BusinessReading) -> Path:
+def _prompt_file(named: Path | None, reading: BusinessReading) -> Path | None:
+    """Return the instructions to check, None when the business file is too wrong to tell which they are."""
     if named is not None:
         if named.suffix == ".toml":
             raise ConfigError(f"{named} is a business file; write: slotline prompts check --business {named}")
         return _existing(named, "")
     chosen = reading.business.prompt if reading.business else None
-    return chosen if chosen is not None and chosen.is_file() else FRONT_DESK
+    if chosen is not None and chosen.is_file():
+        return chosen
+    return None if reading.findings else FRONT_DESK
 
 
 def _existing(path: Path, lead: str) -> Path:
@@ -187,7 +195,8 @@ def _check_passage(passage: Passage, reading: BusinessReading) -> Iterator[Findi
     actions = business.actions if business else ()
     yield from check_abilities(
         passage,
-        sends_email=any(not action.fallback_email for action in actions),
+        sends_email=reading.is_for_calcom and any(not action.fallback_email for action in actions),
+        is_for_calcom=reading.is_for_calcom,
         may_change=business is None or business.scopes >= {Scope.READ, Scope.RESCHEDULE, Scope.CANCEL},
     )
     yield from check_dates(passage, business.about if business else "")

@@ -91,6 +91,8 @@ RULES: Final[Mapping[str, Severity]] = {
     "past-start-date": _WARNING,
     "fixed-zone": _WARNING,
     "same-event-type": _WARNING,
+    "no-calcom-key": _WARNING,
+    "no-room": _WARNING,
 }
 """How bad it is to break each rule. docs/reference/checks.md explains them."""
 

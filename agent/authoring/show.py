@@ -53,6 +53,7 @@ class Chosen:
     why_business: str
     prompts: PromptSet
     why_prompt: str
+    is_for_calcom: bool
 
 
 def run(file: Path | None, *, business: Path | None, env_file: Path | None) -> int:
@@ -75,9 +76,10 @@ def choose(file: Path | None, business: Path | None, settings: AuthorSettings) -
     """Return the files a worker would use, unless others are named; raises `ConfigError` with file and line."""
     # Imported now: with the business file comes Pipecat, whose first import logs.
     from agent.business import load_business, load_prompts
+    from agent.front_desk import is_meant_for_calcom
     from agent.stand_ins import event_type_setting
 
-    event_type_id = settings.calcom_event_type_id
+    event_type_id = settings.event_type_id
     if business is not None:
         path, why_business = business, "--business"
     elif settings.business_file is not None:
@@ -92,7 +94,8 @@ def choose(file: Path | None, business: Path | None, settings: AuthorSettings) -
         why_prompt = "named on the command line"
     else:
         why_prompt = "named by the business file" if found.prompt else "shipped: the business file names none"
-    return Chosen(found, path, why_business, load_prompts(found, file), why_prompt)
+    is_for_calcom = is_meant_for_calcom(settings, found)
+    return Chosen(found, path, why_business, load_prompts(found, file), why_prompt, is_for_calcom)
 
 
 class Page:
@@ -120,7 +123,7 @@ class Page:
             self._part(part)
         if recorded.system != plain.system:
             self._note(f'"{RECORDING_NOTICE}" stands for {{recording_notice}} when calls are recorded.')
-        self._tools(chosen.business, tools)
+        self._tools(chosen, tools)
         self._speech(plain, greeting_if_recorded=recorded.greeting)
         self._tokens(chosen, parts, tools, now)
 
@@ -143,14 +146,14 @@ class Page:
         for line in others:
             self._row(label if line else "", line, part.source)
 
-    def _tools(self, business: Business, tools: Sequence[Tool]) -> None:
+    def _tools(self, chosen: Chosen, tools: Sequence[Tool]) -> None:
         self._heading("Tools, as the model gets them")
         for number, tool in enumerate(tools):
             if number:
                 self._row("", "", TOOLS)
             for line in _described(tool):
                 self._row(TOOLS, line, TOOLS)
-        for action in business.actions:
+        for action in chosen.business.actions if chosen.is_for_calcom else ():
             if not action.fallback_email:
                 self._note(
                     f'Assumed without asking Cal.com: "{action.title}" needs no e-mail address. '

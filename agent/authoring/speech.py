@@ -78,7 +78,7 @@ _ABBREVIATIONS = {
     "hrs": 'write "hours"',
     "min": 'write "minutes"',
     "mins": 'write "minutes"',
-    "": "write the whole word",
+    "": 'write the whole word, such as "Monday to Friday"',
 }
 _SYMBOLS = {"&": 'write "and"', "+": 'write "plus"', "#": 'write "number"', "": "write it in words, or leave it out"}
 _DAY = "(?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)"

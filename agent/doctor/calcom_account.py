@@ -15,7 +15,7 @@ from agent.doctor.zones import judge_zones, shown
 from appointments.errors import CalendarRejected, CalendarUnavailable
 from appointments.model import Rule
 from appointments.rules import broken_rule
-from calendars.calcom import ADDRESS_HELP, EVENT_TYPE_HELP, KEY_HELP, CalComCalendar
+from calendars.calcom import ADDRESS_HELP, EVENT_TYPE_HELP, EVENT_TYPE_PLACES, KEY_HELP, CalComCalendar
 from calendars.client import RateLimited
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 LOOK_AHEAD = timedelta(days=14)
 _CHECKS = (Check.CALCOM_VERSION, Check.EVENT_TYPE, Check.ZONES, Check.FREE_SLOTS)
 _STATUS = "https://status.cal.com"
-_EITHER = "CALCOM_EVENT_TYPE_ID, or event_type in the business file,"
-"""What `EVENT_TYPE_HELP` names; we know which of both it is."""
 
 
 async def check_calcom(installation: Installation) -> list[Finding]:
@@ -84,7 +82,8 @@ async def _action(
     assert business is not None
     now = settings.clock(business.zone)()
     details, (free, first) = await asyncio.gather(
-        _details(action, calendar, installation, settings), _free_slots(action, business, calendar, settings, now)
+        _details(action, calendar, installation, business, settings),
+        _free_slots(action, business, calendar, settings, now),
     )
     zones = judge_zones(action, business, owner_zone, at=first or now, is_slot=first is not None)
     if any(finding.state is State.FAILED for finding in details) and free.state is State.FAILED:
@@ -95,15 +94,15 @@ async def _action(
 
 
 async def _details(
-    action: Action, calendar: CalComCalendar, installation: Installation, settings: Settings
+    action: Action, calendar: CalComCalendar, installation: Installation, business: Business, settings: Settings
 ) -> list[Finding]:
-    place = installation.event_type_places.get(action.name, _EITHER)
+    minutes_place = installation.minutes_places.get(action.name, "")
     try:
         details = await calendar.describe(action.event_type_id)
-        return judge_event_type(action, details, installation.minutes_places.get(action.name, ""))
+        return judge_event_type(action, details, minutes_place, scopes=business.scopes)
     except (CalendarRejected, CalendarUnavailable) as error:
         found = _trouble(Check.EVENT_TYPE, error, settings, action.name)
-        return [replace(found, fix=found.fix.replace(_EITHER, place))]
+        return [replace(found, fix=found.fix.replace(EVENT_TYPE_PLACES, action.event_type_place))]
 
 
 async def _free_slots(

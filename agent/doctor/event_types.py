@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.doctor.findings import Check, Finding, failed, ok, warning
+from appointments.model import Scope
 from calendars.calcom_event_types import Obstacle
 
 if TYPE_CHECKING:
@@ -33,19 +34,33 @@ _PLATFORMS = {
 }
 """What the business file calls Cal.com's kinds of place; of the others nothing can be said."""
 
+_CHANGES = {
+    Scope.RESCHEDULE: ("move", "Disable Rescheduling"),
+    Scope.CANCEL: ("cancel", "Disable Cancelling"),
+}
+"""Each: what callers may want with a booking, and the switch at Cal.com that forbids it."""
+
 _FILLED_BY_CALENDAR = frozenset({"location", "rescheduleReason"})
 _FILLED_BY_CALLER_ID = frozenset({"attendeePhoneNumber", "smsReminderNumber"})
 
 
-def judge_event_type(action: Action, details: EventTypeDetails, minutes_place: str = "") -> list[Finding]:
+def judge_event_type(
+    action: Action,
+    details: EventTypeDetails,
+    minutes_place: str = "",
+    *,
+    scopes: frozenset[Scope] = frozenset(Scope),
+) -> list[Finding]:
     """Return everything in `details` that stands between a caller and a booking, or that it is fine.
 
     Args:
+        scopes: What the business lets the agent do.
         minutes_place: Where the business file says how long it takes; "": nowhere.
     """
     found = details.event_type
     name = f"{action.name}: event type {found.id}, {found.title!r}, {found.duration.total_seconds() / 60:.0f} min"
     findings = [*_failures(name, details), *_cautions(name, action, details)]
+    findings += [_forbidden(name, scope) for scope in _CHANGES if scope in details.forbidden & scopes]
     if minutes_place and action.duration != found.duration:
         findings.append(_other_length(name, minutes_place))
     return findings or [ok(Check.EVENT_TYPE, name)]
@@ -64,6 +79,16 @@ def _failures(name: str, details: EventTypeDetails) -> Iterator[Finding]:
             f"{name}: it demands {', '.join(questions)}, which the agent cannot always fill in",
             "Make these questions optional under Advanced → Booking questions of the event type.",
         )
+
+
+def _forbidden(name: str, scope: Scope) -> Finding:
+    what, switch = _CHANGES[scope]
+    seen = f"{name}: Cal.com lets nobody {what} its bookings, so callers who ask for it are told that it did not work"
+    fix = (
+        f'Turn off "{switch}" under Advanced of the event type, or take "{scope}" out of scopes in the business file: '
+        "then the agent does not offer it."
+    )
+    return warning(Check.EVENT_TYPE, seen, fix)
 
 
 def _other_length(name: str, minutes_place: str) -> Finding:

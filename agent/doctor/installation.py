@@ -49,8 +49,6 @@ class Installation:
     settings: Settings | None = None
     broken: frozenset[str] = frozenset()
     business: Business | None = None
-    event_type_places: Mapping[str, str] = field(default_factory=dict)
-    """What names the event type of each action, by the action's name."""
     minutes_places: Mapping[str, str] = field(default_factory=dict)
     """What says how long an action takes, by the action's name, for those of which the business file says so."""
     prompts: PromptSet | None = None
@@ -118,10 +116,14 @@ def _salvaged(env_file: Path | None) -> tuple[Settings | None, frozenset[str]]:
             for details in error.errors(include_input=False, include_context=False):
                 wrong = str(details["loc"][0])
                 for name in _PAIR if wrong in _PAIR else (wrong,):
-                    stopgaps[name] = _STOPGAPS.get(name, Settings.model_fields[name].get_default())
+                    stopgaps[name] = _STOPGAPS.get(name, _default(name))
         except (OSError, UnicodeDecodeError):
             break
     return None, frozenset()
+
+
+def _default(name: str) -> Any:
+    return Settings.model_fields[name].get_default(call_default_factory=True, validated_data={})
 
 
 def _with_business(installation: Installation) -> tuple[Installation, list[Finding]]:
@@ -134,18 +136,12 @@ def _with_business(installation: Installation) -> tuple[Installation, list[Findi
         fix = "Set BUSINESS_FILE to your business file; a relative path starts at the working directory."
         return installation, [failed(Check.BUSINESS, place, fix)]
     event_type_id = "" if "calcom_event_type_id" in installation.broken else installation.settings.event_type_id
-    reading = read_business(file, event_type_id=event_type_id)
+    reading = read_business(file, installation.settings, event_type_id=event_type_id)
     mistakes = [*reading.findings, *check_business(reading, datetime.now(UTC)), *check_texts()]
     findings = [_business_finding(mistake) for mistake in mistakes]
     business = reading.business
     if business is None or State.FAILED in {finding.state for finding in findings}:
         return installation, findings
-    places = {
-        action.name: "CALCOM_EVENT_TYPE_ID"
-        if event_type_id
-        else f"event_type in line {reading.line('actions', index, 'event_type')} of {file}"
-        for index, action in enumerate(business.actions)
-    }
     minutes_places = {
         action.name: f"minutes in line {reading.line('actions', index, 'minutes')} of {file}"
         for index, action in enumerate(business.actions)
@@ -153,7 +149,7 @@ def _with_business(installation: Installation) -> tuple[Installation, list[Findi
     }
     titles = ", ".join(action.title for action in business.actions)
     seen = f"{file}: {business.name}; can be booked: {titles}"
-    found = replace(installation, business=business, event_type_places=places, minutes_places=minutes_places)
+    found = replace(installation, business=business, minutes_places=minutes_places)
     return found, [ok(Check.BUSINESS, seen), *findings]
 
 

@@ -106,6 +106,14 @@ class ChangeRecords(AppointmentRecords):
         async with self._read() as connection:
             return [_change(row) for row in await connection.execute(select(changes).where(*_abandoned(older_than)))]
 
+    async def unclear_changes(self) -> Sequence[Change]:
+        """Return the changes of which nobody could find out whether they were made, and that no later one settled."""
+        settled = (ChangeState.DONE, ChangeState.UNCLEAR)
+        query = select(changes).where(changes.c.state.in_(settled)).order_by(changes.c.claimed_at)
+        async with self._read() as connection:
+            last = {row.appointment_id: _change(row) for row in await connection.execute(query)}
+        return [change for change in last.values() if change.state is ChangeState.UNCLEAR]
+
     async def take_over_change(self, change_id: str, *, older_than: datetime) -> BookingTexts | None:
         """Take an unsettled change, and its texts; None when somebody else works on it."""
         mine = (changes.c.change_id == change_id, *_abandoned(older_than))

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from appointments.errors import ConfigError
 from appointments.store import postgres, sqlite
+from appointments.store.postgres import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,16 +39,19 @@ class Database:
     sees nobody else's changes. On Postgres it is `_lock` that keeps others out.
     """
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, engine: AsyncEngine, clock: Clock | None) -> None:
+        self._is_postgres = engine.dialect.name == "postgresql"
+        self._server_clock = ServerClock(utc_now) if self._is_postgres and clock is None else None
+        self._clock = clock or self._server_clock or utc_now
         self._readers = engine
         self._writers = engine.execution_options(**{sqlite.WRITES: True})
         self._writing = asyncio.Lock()
-        self._is_postgres = engine.dialect.name == "postgresql"
 
     @classmethod
-    async def open(cls, url: str, *, clock: Clock = utc_now) -> Self:
+    async def open(cls, url: str, *, clock: Clock | None = None) -> Self:
         """Open the database at `url`, creating its tables and bringing them up to date; safe in many processes at once.
+
+        Without a `clock` all who share the database go by one: the machine's with SQLite, the server's with Postgres.
 
         Raises:
             ConfigError: `url` names no database that can be used.
@@ -55,7 +59,15 @@ class Database:
         parsed = parse_url(url)
         backend = sqlite if parsed.get_backend_name() == "sqlite" else postgres
         await asyncio.to_thread(backend.bring_up_to_date, parsed)
-        return cls(backend.create_engine(parsed), clock)
+        database = cls(backend.create_engine(parsed), clock)
+        if database._server_clock:
+            async with database._read() as connection:
+                await database._server_clock.compare(connection)
+        return database
+
+    def now(self) -> datetime:
+        """Return the time by which leases and holds expire."""
+        return self._clock()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -72,7 +84,10 @@ class Database:
             if not self._is_postgres:
                 # SQLite lets waiting writers sleep and poll; those of one process take turns here without either.
                 await stack.enter_async_context(self._writing)
-            yield await _begin(stack, self._writers)
+            connection = await _begin(stack, self._writers)
+            if self._server_clock:
+                await self._server_clock.compare(connection)
+            yield connection
 
     async def _lock(self, connection: AsyncConnection, name: str) -> None:
         """Keep every other transaction out that locks `name`; on SQLite a writer is alone already."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, func, inspect, select, text
@@ -16,9 +18,13 @@ from appointments.store.upgrading import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
+
+    from appointments.ports import Clock
 
 CONNECT_SECS = 5.0
 STATEMENT_SECS = 10.0
+COMPARE_EVERY_SECS = 60.0
 POOL_SIZE = 5
 """Connections that are kept; twice as many more are opened while they are needed."""
 
@@ -35,6 +41,29 @@ def create_engine(url: URL) -> AsyncEngine:
         max_overflow=2 * POOL_SIZE,
         pool_pre_ping=True,  # a restart of the server must not cost a booking
     )
+
+
+class ServerClock:
+    """The time of the database's server, kept as its distance from this machine's.
+
+    What one machine leases or holds, another one lets expire: they must agree on the time though their clocks do not.
+    """
+
+    def __init__(self, machine: Clock) -> None:
+        self._machine = machine
+        self._ahead = timedelta(0)
+        self._compare_at = 0.0
+
+    def __call__(self) -> datetime:
+        return self._machine() + self._ahead
+
+    async def compare(self, connection: AsyncConnection) -> None:
+        """Look at the server's clock, unless that was done less than a minute ago."""
+        if time.monotonic() >= self._compare_at:
+            asked_at = self._machine()
+            server: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            self._ahead = server - asked_at - (self._machine() - asked_at) / 2
+            self._compare_at = time.monotonic() + COMPARE_EVERY_SECS
 
 
 async def lock(connection: AsyncConnection, name: str) -> None:

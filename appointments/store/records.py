@@ -92,6 +92,16 @@ class CallerRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRequest:
+    """What a caller has left, as it is kept: open while `done_at` is None."""
+
+    request_id: str
+    left: CallerRequest
+    created_at: datetime
+    done_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """Something that happened to an appointment. `starts_at` is the time it was about, None when it was about none."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from appointments.model import CallSid, PhoneNumber
 from appointments.store.database import Database, insert_new
-from appointments.store.records import CallerRequest, RequestKind
+from appointments.store.records import CallerRequest, KeptRequest, RequestKind
 from appointments.store.tables import requests
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class RequestRecords(Database):
     """Keeps one row a call, kind and thing asked for: who asks again corrects it."""
 
     async def leave_request(self, request: CallerRequest) -> None:
-        """Keep `request`, or correct what the same call has left."""
+        """Keep `request`, or correct what the same call has left, which is open again then."""
         values = asdict(request)
         same = (
             requests.c.call_sid == request.call_sid,
@@ -33,7 +33,7 @@ class RequestRecords(Database):
         new = {"request_id": f"rq_{uuid4().hex}", "created_at": self._clock()}
         async with self._write() as connection:
             if not await insert_new(connection, requests, values | new):
-                await connection.execute(update(requests).where(*same).values(values))
+                await connection.execute(update(requests).where(*same).values(values | {"done_at": None}))
 
     async def requests(self, call_sid: CallSid | None = None) -> Sequence[CallerRequest]:
         """Return what was left in a call, or all of it, oldest first."""
@@ -42,6 +42,21 @@ class RequestRecords(Database):
             query = query.where(requests.c.call_sid == call_sid)
         async with self._read() as connection:
             return [_request(row) for row in await connection.execute(query)]
+
+    async def kept_requests(self) -> Sequence[KeptRequest]:
+        """Return all that was ever left, oldest first."""
+        query = select(requests).order_by(requests.c.created_at)
+        async with self._read() as connection:
+            return [
+                KeptRequest(row.request_id, _request(row), row.created_at, row.done_at)
+                for row in await connection.execute(query)
+            ]
+
+    async def finish_request(self, request_id: str) -> None:
+        """Record that it was dealt with; the first word counts."""
+        is_open = (requests.c.request_id == request_id, requests.c.done_at.is_(None))
+        async with self._write() as connection:
+            await connection.execute(update(requests).where(*is_open).values(done_at=self._clock()))
 
 
 def _request(row: Row[Any]) -> CallerRequest:

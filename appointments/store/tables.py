@@ -134,6 +134,7 @@ requests = Table(
     Column("best_time", Text, nullable=False),
     Column("notes", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),
     UniqueConstraint("call_sid", "kind", "title"),
 )
 

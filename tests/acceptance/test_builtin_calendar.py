@@ -164,7 +164,8 @@ def test_a_chat_books_the_built_in_calendar(tmp_path: Path) -> None:
     finished = run("chat", "--scenario", "books_the_first_offer", "--calendar", "builtin", folder=tmp_path, typed=typed)
 
     assert finished.status == 0, finished
-    assert "Booked: 2026-12-02T10:00:00-05:00 for Maya Chen. Texts: 1." in finished.out
+    assert "Appointment  2026-12-02T10:00:00-05:00, 30 min, Maya Chen, +14155550123" in finished.out
+    assert "Calendar     built-in" in finished.out
 
 
 @pytest.mark.parametrize(

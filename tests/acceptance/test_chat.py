@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -40,7 +42,10 @@ def test_a_script_books_by_chat(tmp_path: Path) -> None:
 
     assert finished.status == 0, finished
     assert finished.err == ""
-    assert all(("agent" in line) != ("tool" in line) for line in told)
+    assert all(sum(kind in line for kind in ("agent", "tool", "sms")) == 1 for line in told)
+    assert [(line["to"], line["sms"]) for line in told if "sms" in line] == [
+        (result["sms"][0]["to"], result["sms"][0]["body"])
+    ]
     assert "help" in told[0]["agent"]
     assert [line["tool"] for line in told if line.get("state") == "started"] == [
         "find_slots", "book_30_minute_consultation", "end_call",
@@ -92,7 +97,8 @@ def test_without_any_input_the_call_is_over_after_the_greeting(tmp_path: Path) -
 
     assert finished.returncode == 0, finished
     assert finished.stdout.startswith("agent> Thanks for calling")
-    assert finished.stdout.endswith("\n\nBooked: nothing. Texts: 0.\n")
+    assert "\n\nAppointment  none\nCalendar     Cal.com (stand-in)\n" in finished.stdout
+    assert "xpected." not in finished.stdout
     assert "Traceback" not in finished.stderr
 
 
@@ -107,10 +113,66 @@ def test_a_person_sees_the_conversation_and_the_booking(tmp_path: Path) -> None:
     finished = run("chat", "--scenario", "books_the_first_offer", folder=tmp_path, typed=BOOKS)
 
     assert finished.status == 0, finished
-    assert finished.err == f"{NOT_FOLLOWED}\n{STARTING}\n"
+    assert finished.err.startswith(f"{NOT_FOLLOWED}\n{STARTING}\n")
     assert finished.out.startswith("agent> Thanks for calling")
     assert "agent> May I have your name, please?" in finished.out
-    assert "Booked: 2026-12-02T10:00:00-05:00 for Maya Chen. Texts: 1." in finished.out
+    assert "       [text to +14155550123: Harbor Street Clinic: " in finished.out
+    assert "\n\nAppointment  2026-12-02T10:00:00-05:00, 30 min, Maya Chen, +14155550123\n" in finished.out
+    assert finished.out.count("\nSMS ") == 1
+    assert all(f"\n{name:12} rehearsals" in finished.out for name in ("Transcript", "Database", "Log"))
+    assert finished.out.endswith("\nAs expected.\n")
+
+
+def test_who_plays_a_scenarios_caller_is_told_who_they_are_and_what_exists(tmp_path: Path) -> None:
+    finished = run("chat", "--scenario", "cancels", folder=tmp_path, typed=["Hello."])
+
+    assert finished.err.splitlines()[-4:] == [
+        "Scenario: Caller cancels and says why.",
+        "It is Tuesday, December 1, 2026, 09:00. You call Harbor Street Clinic from +14155550166.",
+        "On record: 30-Minute Consultation, Thursday, December 3, 2026, 14:00, for Maya Chen, +14155550166.",
+        "On record: 30-Minute Consultation, Friday, December 4, 2026, 11:00, for Robin Sato, +14155550199.",
+    ]
+    assert "Appointment  none" in finished.out
+    assert "Robin Sato" not in finished.out
+    assert finished.out.count("\nProblem ") == 2
+
+
+def test_what_the_call_changed_is_told_and_not_what_stood_before(tmp_path: Path) -> None:
+    cancels = ["Cancel my appointment because I'm ill.", "Maya Chen, on Thursday.", "Cancel it.", "Bye."]
+    finished = run("chat", "--json", "--scenario", "cancels", folder=tmp_path, typed=cancels)
+    result = finished.objects[-1]["result"]
+
+    assert finished.status == 0, finished
+    assert [(each["start"], each["status"]) for each in result["appointments"]] == [
+        ("2026-12-03T14:00:00-05:00", "cancelled")
+    ]
+    assert (result["appointment"], result["booked"], result["calendar"]) == (None, False, "calcom")
+
+
+async def test_ctrl_c_hangs_up_and_the_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent.cli", "chat", "--json"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        await _answer(process)
+        os.kill(process.pid, signal.SIGINT)
+        result = await _result(process)
+        status = await process.wait()
+    finally:
+        await stop(process, ends_by_itself=True)
+
+    assert (status, result["problems"], result["booked"]) == (0, [], False)
+    assert result["files"].keys() >= {"transcript", "database", "log"}
+
+
+def test_what_the_worker_cannot_do_is_told(tmp_path: Path) -> None:
+    no_url = {**kept_environment(), "OPENAI_API_KEY": "sk-mine", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    finished = run("chat", "--real-model", "--json", folder=tmp_path, typed=["Hello."], environment=no_url)
+
+    assert "[error] " in finished.err, finished
 
 
 def test_instructions_of_ones_own_are_tried_at_once(tmp_path: Path) -> None:

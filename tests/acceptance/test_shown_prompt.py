@@ -39,7 +39,7 @@ def test_a_pipe_that_takes_ascii_only_gets_all_of_it(tmp_path: Path) -> None:
     finished = show("desk.md", folder=tmp_path, PYTHONIOENCODING="ascii")
 
     assert (finished.status, finished.err) == (0, "")
-    assert "author      9 | # You, n\\xe9e she\n" in finished.out
+    assert "author      8 | # You, n\\xe9e she\n" in finished.out
 
 
 def test_a_file_of_its_own_takes_the_settings_from_an_env_file(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ def test_a_file_of_its_own_takes_the_settings_from_an_env_file(tmp_path: Path) -
 
     ours, nobodys = show("desk.md", folder=tmp_path), show("desk.md", "--no-env-file", folder=tmp_path)
 
-    assert "author      9 │ # You\n" in ours.out
+    assert "author      8 │ # You\n" in ours.out
     assert "model         │ gpt-9 (LLM_MODEL" in ours.out
-    assert "model         │ gpt-4.1 (LLM_MODEL" in nobodys.out
+    assert "model         │ gpt-6-luna (LLM_MODEL" in nobodys.out
 
 
 def test_a_broken_file_is_told_with_file_and_line(tmp_path: Path) -> None:

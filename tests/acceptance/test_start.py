@@ -70,7 +70,8 @@ async def test_an_event_type_of_cal_com_is_not_booked_without_its_key(tmp_path: 
 
     assert (finished.status, finished.out) == (2, "")
     assert 'rehearsal.toml: "30-Minute Consultation" has event_type 101' in finished.err
-    assert "Set CALCOM_API_KEY to book there, or CALENDAR=builtin" in finished.err
+    assert "Set CALCOM_API_KEY to book there; or delete event_type in line " in finished.err
+    assert ", or set CALENDAR=builtin" in finished.err
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ async def test_books_what_is_spoken_into_a_browser(tmp_path: Path) -> None:
             maya = await stack.enter_async_context(scripted_party(SAYS, url, emit, max_secs=80))
             page = await stack.enter_async_context(open_page(talk.url, maya))
             await talk.shows("has ended: completed", within_secs=90)
-            await talk.shows("Text to")
+            await talk.shows("SMS")
             async with asyncio.timeout(10):
                 await page.is_closed.wait()
             again = await page.offer_again()
@@ -112,7 +112,7 @@ async def test_books_what_is_spoken_into_a_browser(tmp_path: Path) -> None:
     assert again.status_code == httpx.codes.NOT_FOUND, "the page must not get back what has ended"
     assert "caller> Yes, go ahead." in talk.shown
     assert any("book_30_minute_consultation: booked" in line for line in talk.shown)
-    assert "Booked: 2026-12-02T10:00:00-05:00 for Maya Chen. Texts: 1." in talk.shown
+    assert "Appointment  2026-12-02T10:00:00-05:00, 30 min, Maya Chen, +14155550123" in talk.shown
 
 
 async def test_needs_speech_and_a_model_only_and_notices_when_the_page_is_left(tmp_path: Path) -> None:
@@ -133,5 +133,5 @@ async def test_needs_speech_and_a_model_only_and_notices_when_the_page_is_left(t
     assert status == 0
     assert listener.heard_secs > 2
     assert any("stand-ins" in line for line in talk.shown)
-    assert "Booked: nothing. Texts: 0." in talk.shown
+    assert "Appointment  none" in talk.shown
     assert bookings == []

@@ -59,3 +59,38 @@ def test_agrees(answer: str) -> None:
 )
 def test_does_not_agree(answer: str) -> None:
     assert not agrees(answer, THURSDAY_AT_TWO)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Cancel it.",
+        "Cancel.",
+        "Please cancel it.",
+        "Yes, cancel it.",
+        "Go ahead and cancel.",
+        "Cancel my appointment, please.",
+        "I'd like you to cancel that.",
+    ],
+)
+def test_to_cancel_it_agrees_to_a_cancellation_and_to_nothing_else(answer: str) -> None:
+    assert agrees(answer, THURSDAY_AT_TWO, to=frozenset({"cancel"}))
+    assert not agrees(answer, THURSDAY_AT_TWO)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Don't cancel it.",
+        "Please don\u2019t cancel.",
+        "No, cancel nothing.",
+        "Cancel it?",
+        "Cancel what?",
+        "Cancel the other one.",
+        "Cancel the one on Friday.",
+        "I have to think about whether to cancel it.",
+        "Never cancel it.",
+    ],
+)
+def test_not_every_cancel_agrees_to_a_cancellation(answer: str) -> None:
+    assert not agrees(answer, THURSDAY_AT_TWO, to=frozenset({"cancel"}))

@@ -77,7 +77,7 @@ def test_each_wrong_setting_is_told_with_where_to_get_it(look: Look) -> None:
     assert "https://platform.openai.com/api-keys" in by_name["OPENAI_API_KEY"].fix
     assert "must start with AC" in by_name["TWILIO_ACCOUNT_SID"].seen
     assert "did you mean CALCOM_API_KEY?" in by_name["CALCOM_APIKEY"].seen
-    assert by_name["CALCOM_APIKEY"].fix == "docs/reference/settings.md has every setting."
+    assert by_name["CALCOM_APIKEY"].fix == "Rename the line to CALCOM_API_KEY, or take it out."
 
 
 def test_the_other_settings_can_still_be_tried(look: Look) -> None:
@@ -201,7 +201,8 @@ def test_what_an_owner_will_regret_is_a_warning(tmp_path: Path, look: Look) -> N
 def test_what_names_an_event_type_is_known(look: Look, setting: str | None, place: str) -> None:
     installation, _ = look(CALCOM_EVENT_TYPE_ID=setting)
 
-    assert installation.event_type_places["Book 30-Minute Consultation"].startswith(place)
+    assert installation.business is not None
+    assert installation.business.actions[0].event_type_place.startswith(place)
 
 
 def test_instructions_that_name_an_unknown_tool_are_told_with_their_line(tmp_path: Path, look: Look) -> None:

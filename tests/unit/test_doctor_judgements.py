@@ -17,7 +17,7 @@ from agent.doctor.numbers import judge_calls, judge_texts
 from agent.doctor.openai_account import judge_model
 from agent.doctor.zones import judge_zones
 from agent.retirements import retirement_of
-from appointments.model import OpeningHours, PhoneNumber, Slot
+from appointments.model import OpeningHours, PhoneNumber, Scope, Slot
 from calendars.calcom_event_types import EventTypeDetails, Obstacle
 from telephony.numbers import IncomingNumber, Webhook
 from telephony.urls import PublicUrls
@@ -71,6 +71,18 @@ DOUBTFUL: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "has to spell one",
         "fallback_email",
     ),
+    "no moving": (
+        {"forbidden": frozenset({Scope.RESCHEDULE})},
+        "warning",
+        "lets nobody move its bookings",
+        'Turn off "Disable Rescheduling"',
+    ),
+    "no cancelling": (
+        {"forbidden": frozenset({Scope.CANCEL})},
+        "warning",
+        "lets nobody cancel its bookings",
+        'take "cancel" out of scopes',
+    ),
     "another place": ({"locations": ("zoom", "phone")}, "warning", "first location is zoom", 'platform = "zoom"'),
     "a visit": ({"locations": ("address",)}, "warning", "first location is address", 'platform = "in_person"'),
 }
@@ -97,6 +109,13 @@ def test_what_stands_between_a_caller_and_a_booking_is_told(what: str) -> None:
 )
 def test_what_a_caller_can_do_is_not_told(changes: dict[str, Any]) -> None:
     (finding,) = judge_event_type(VIDEO, replace(PLAIN, **changes))
+
+    assert finding.state is State.OK
+
+
+def test_what_the_business_does_not_let_the_agent_do_may_be_forbidden_at_calcom() -> None:
+    details = replace(PLAIN, forbidden=frozenset({Scope.RESCHEDULE, Scope.CANCEL}))
+    (finding,) = judge_event_type(VIDEO, details, scopes=frozenset({Scope.READ, Scope.CREATE}))
 
     assert finding.state is State.OK
 

@@ -139,7 +139,8 @@ def test_the_one_event_type_that_a_file_leaves_out_is_the_stand_ins(tmp_path: Pa
     )
 
     assert environment["CALCOM_EVENT_TYPE_ID"] == "101"
-    assert Rehearsed.read(mine).business.actions[0].event_type_id == "101"
+    assert Rehearsed.read(mine, calendar="calcom").business.actions[0].event_type_id == "101"
+    assert Rehearsed.read(mine).calendar == "builtin"
 
 
 def test_an_event_type_that_is_no_number_is_refused(tmp_path: Path) -> None:

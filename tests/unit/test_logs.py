@@ -221,6 +221,15 @@ def test_keeps_below_the_level_and_requests_out(capsys: pytest.CaptureFixture[st
     assert lines(capsys) == []
 
 
+def test_the_banner_of_pipecat_is_kept_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "json", show_pii=False)
+
+    loguru.logger.patch(lambda record: record.update({"name": "pipecat"})).info("Pipecat 1.2.3 (Python 3.11)")
+    loguru.logger.patch(lambda record: record.update({"name": "pipecat.pipeline.worker"})).info("says something")
+
+    assert [line["logger"] for line in lines(capsys)] == ["pipecat.pipeline.worker"]
+
+
 def test_console_is_for_eyes(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("INFO", "console", show_pii=False)
 

@@ -8,6 +8,7 @@ from simulator.policy_titles import best_named
 
 PLUMBER = ["Emergency Visit", "Repair Visit", "Quote Visit"]
 SALON = ["Haircut", "Colour", "Colour Consultation"]
+DENTIST = ["Check-up", "Cleaning"]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ SALON = ["Haircut", "Colour", "Colour Consultation"]
         (SALON, "Change it from a haircut to a colour.", "Colour"),
         (SALON, "I don\u2019t want a haircut but a colour.", "Colour"),
         (SALON, "A haircut and a colour.", ""),
+        (DENTIST, "And a checkup on Monday.", "Check-up"),
+        (DENTIST, "A check up, please.", "Check-up"),
+        (DENTIST, "The check-up.", "Check-up"),
         (["30-Minute Talk", "60-Minute Talk"], "The 60 minutes, please.", "60-Minute Talk"),
         ([], "A haircut.", ""),
     ],

@@ -108,6 +108,7 @@ HEAD_MISTAKES = [
     # The finding stands on the last line of what is written.
     ("name: the front desk", 'name: "{business} desk"', "placeholder", "in name", "the words themselves"),
     ("voice: alloy", "voice: aloy", "front-matter", 'voice "aloy" is refused', "write alloy"),
+    ("voice: alloy", "voice: alice", "front-matter", 'voice "alice" is refused', "write alloy, or try the others"),
     ("voice: alloy", "voice: alloy\nlanguage: de", "front-matter", "must be en", "write it like language: en"),
     ("voice: alloy", "voice: alloy\ntone: warm", "front-matter", "tone is an unknown key", "there are name, voice"),
     ("temperature: 0.3", "temperature: 0,3", "front-matter", "must be a number", "write it like temperature: 0.3"),
@@ -159,6 +160,7 @@ BUSINESS_MISTAKES = [
     ("slots_per_day = 3", "slots_per_day = 9", "business-file", "must be 2 to 5", "write it like slots_per_day = 3"),
     ("slots_per_day = 3", 'slots_per_day = "3"', "business-file", "must be a whole number", "like slots_per_day = 3"),
     ("slots_per_day = 3", 'start_date = "2027-01-01"', "business-file", "must be a date", "start_date = 2026-12-01"),
+    ("[hours]", '[hours]\n"Mon-Fri" = ["09:00-17:00"]', "business-file", "unknown key", "a line for each day: monday"),
     ("slots_per_day = 3", "price = 80", "business-file", "price is an unknown key", "there are look_ahead_days"),
     ("slots_per_day = 3", "sms_confirmation = false", "business-file", "move it below [[actions]]", "nearest [table]"),
     ("[hours]", '[hours]\nprompt = "desk.md"', "business-file", "move it above the first [table]", "that table"),
@@ -270,6 +272,6 @@ def test_finds_a_mistake_in_the_head_or_the_business_file(
 def test_every_rule_has_been_broken_here() -> None:
     tables = {rule for _, rule, *_ in RULE_MISTAKES} | {rule for _, _, rule, *_ in HEAD_MISTAKES + BUSINESS_MISTAKES}
     others = {"two-scripts", "unmentioned-action", "no-read-back", "no-address", "no-hours", "long-sms", "long-text"}
-    others |= {"long-instructions", "long-about", "text-template"}
+    others |= {"long-instructions", "long-about", "text-template", "no-calcom-key", "no-room"}
 
     assert tables | others == set(RULES)

@@ -30,9 +30,10 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Run in an empty folder with no settings, and leave the log of the tests alone."""
+    """Run in an empty folder with no settings but a key, and leave the log of the tests alone."""
     for name in AuthorSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("CALCOM_API_KEY", "cal_test")
     monkeypatch.setattr("agent.authoring.check.configure_logs", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -52,7 +53,7 @@ def test_without_any_settings_the_shipped_files_are_checked(outside: Path) -> No
     assert status == 0
     assert "front_desk.md" in output
     assert "rehearsal.toml: no errors, no warnings." in output
-    assert re.search(r"^Tokens: \d+ of 900 in the text, [\d,]+ of 2,500 in all instructions, [\d,]+ in", output, re.M)
+    assert re.search(r"^Tokens: \d+ of 1,200 in the text, [\d,]+ of 3,000 in all instructions, [\d,]+ in", output, re.M)
     assert "note: BUSINESS_FILE is unset: checked with the business of the rehearsal" in output
 
 
@@ -93,7 +94,7 @@ def test_json_is_one_object(outside: Path, files: tuple[Path, Path]) -> None:
     assert status == 1
     assert (told["ok"], told["errors"], told["warnings"]) == (False, 1, 0)
     assert (told["instructions"], told["business"], told["model"]) == ("desk.md", "harbor.toml", "gpt-6-luna")
-    assert told["tokens"]["text_budget"] == 900
+    assert told["tokens"]["text_budget"] == 1200
     assert told["segments"] == {"30-Minute Consultation": 2}
     (finding,) = told["findings"]
     assert finding.pop("text").startswith("book_it is no tool")

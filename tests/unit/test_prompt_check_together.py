@@ -109,7 +109,7 @@ def test_a_long_name_makes_a_long_text(files: tuple[Path, Path]) -> None:
 
 
 def test_length_is_held_against_budgets(files: tuple[Path, Path]) -> None:
-    plant(files[0], RULE_LINE, "# Manners\n" + "Be as brief as you can be.\n" * 160 + "# Rest\nBe brief.")
+    plant(files[0], RULE_LINE, "# Manners\n" + "Be as brief as you can be.\n" * 220 + "# Rest\nBe brief.")
     plant(files[1], "We are on the", "We are by the sea and love it. " * 100 + "We are on the")
 
     found = check(files)
@@ -122,15 +122,15 @@ def test_length_is_held_against_budgets(files: tuple[Path, Path]) -> None:
     assert 'the longest sections: "Manners" 1' in found.findings[1].text
     assert found.tokens.text is not None
     assert found.tokens.instructions is not None
-    assert 900 < found.tokens.text < found.tokens.instructions
+    assert 1200 < found.tokens.text < found.tokens.instructions
 
 
 def test_a_text_that_replaces_the_shipped_script_may_have_its_length(files: tuple[Path, Path]) -> None:
     before = check(files).tokens.text_budget
     plant(files[1], "instructions = true", "instructions = false")
 
-    assert before == 900
-    assert check(files).tokens.text_budget > 1000
+    assert before == 1200
+    assert check(files).tokens.text_budget > 1300
 
 
 def test_tokens_that_cannot_be_counted_are_no_obstacle(
@@ -323,6 +323,25 @@ def test_the_instructions_of_the_business_are_checked(files: tuple[Path, Path]) 
     plant(files[1], 'name = "Harbor', 'prompt = "desk.md"\nname = "Harbor')
 
     assert review(None, files[1], SETTINGS, NOW).instructions == files[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "Harbor', 'prompt = "gone.md"\nname = "Harbor'),
+        ("[hours]", '[hours]\nprompt = "desk.md"'),
+        ('name = "Harbor Street Clinic"', 'name = "Harbor'),
+    ],
+    ids=["no such file", "below a table", "no TOML"],
+)
+def test_other_instructions_than_the_authors_are_not_checked(files: tuple[Path, Path], old: str, new: str) -> None:
+    plant(files[1], old, new)
+
+    found = review(None, files[1], SETTINGS, NOW)
+
+    assert (found.instructions, found.tokens.text) == (None, None)
+    assert {finding.path for finding in found.findings} == {files[1]}
+    assert found.notes == ("your instructions were not checked: mend the business file first",)
 
 
 def test_a_business_file_without_instructions_has_the_shipped_ones(files: tuple[Path, Path]) -> None:

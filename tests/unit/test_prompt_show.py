@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from agent.authoring import sent
@@ -176,10 +177,18 @@ def test_the_choice_between_actions_is_shown() -> None:
 def test_says_what_is_assumed_of_the_calendar(fallback_email: str, *, is_told: bool) -> None:
     chosen = choose(None, None, SETTINGS)
     action = replace(chosen.business.actions[0], fallback_email=fallback_email)
+    chosen = replace(chosen, business=replace(chosen.business, actions=(action,)))
 
-    shown = page(replace(chosen, business=replace(chosen.business, actions=(action,))))
+    assert ("Assumed without asking Cal.com" in page(chosen)) is is_told
+    assert "Cal.com" not in page(replace(chosen, is_for_calcom=False))
 
-    assert ("Assumed without asking Cal.com" in shown) is is_told
+
+def test_a_business_without_event_types_is_for_the_built_in_calendar(tmp_path: Path) -> None:
+    path = business(tmp_path, ('event_type = "101"', "#"))
+
+    assert choose(None, REHEARSAL_BUSINESS, SETTINGS).is_for_calcom
+    assert not choose(None, path, SETTINGS).is_for_calcom
+    assert choose(None, path, AuthorSettings(calcom_api_key=SecretStr("cal_test"))).is_for_calcom
 
 
 def test_shows_what_the_caller_hears_first_and_with_which_voice() -> None:
@@ -232,10 +241,10 @@ def test_the_tokens_of_the_sources_are_those_of_the_whole() -> None:
 
 
 def test_the_tokens_are_held_against_their_budgets(tmp_path: Path) -> None:
-    wordy = instructions(tmp_path, "Say one short sentence, then ask one question.\n" * 100)
+    wordy = instructions(tmp_path, "Say one short sentence, then ask one question.\n" * 150)
 
-    assert dict(section(page(), "Tokens"))["author"].endswith("within a budget of 900")
-    assert dict(section(page(choose(wordy, None, SETTINGS)), "Tokens"))["author"].endswith("over the budget of 900")
+    assert dict(section(page(), "Tokens"))["author"].endswith("within a budget of 1,200")
+    assert dict(section(page(choose(wordy, None, SETTINGS)), "Tokens"))["author"].endswith("over the budget of 1,200")
 
 
 def test_says_why_tokens_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

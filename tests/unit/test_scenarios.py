@@ -63,6 +63,7 @@ def test_needs_a_name_lines_and_what_to_expect_only(tmp_path: Path) -> None:
     assert scenario.free is None
     assert scenario.again == "Sorry?"
     assert scenario.faults == ()
+    assert scenario.calls_again == ()
     assert scenario.expect.sms == 0
     assert scenario.business_file == REHEARSAL_BUSINESS
     assert scenario.minutes == {}
@@ -121,6 +122,10 @@ def test_a_line_does_one_thing(tmp_path: Path, line: str, field: str, value: obj
             '  - {say: "{sms_code}", barge_in: 2}',
             "lines[0] waits for the text that brings {sms_code}: leave out barge_in",
         ),
+        (10, "calls_again: {say: Hello}", "calls_again must be a list"),
+        (10, "calls_again: [{say: Hello}, {say: Yes, then: wait}]", "calls_again[1].then must be 'hang_up'"),
+        (10, "calls_again: [{when: hello}]", "calls_again[0] needs one of say, press, silence, hang_up; it has none"),
+        (10, "call_again: [{say: Hello}]", "call_again is an unknown key; did you mean calls_again?"),
         (4, "caller: {attestation: D}", "caller.attestation must be"),
         (6, "  - {say: Hello, barge_in: -1}", "lines[0].barge_in must be a number of seconds, 60 at most, or the name"),
         (6, "  - {say: Hello, barge_in: At once}", "lines[0].barge_in must be a number of seconds, 60 at most, or the"),
@@ -159,6 +164,15 @@ def test_names_file_and_line_of_a_mistake(tmp_path: Path, number: int, new: str,
     assert re.search(rf"^{re.escape(str(path))}:\d+: .*{re.escape(expected)}", str(caught.value), re.MULTILINE)
     if "is not YAML" not in expected and expected != "aliases":
         assert f":{number}: " in str(caught.value).splitlines()[0]
+
+
+def test_a_caller_may_call_again(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{COMPLETE}calls_again:\n  - {{when: help, say: Hello again.}}\n  - {{hang_up: true}}\n")
+
+    scenario = load_scenario(path)
+
+    assert [line.say for line in scenario.calls_again] == ["Hello again.", None]
+    assert scenario.every_line == scenario.lines + scenario.calls_again
 
 
 def test_a_shipped_business_is_found_by_its_name(tmp_path: Path) -> None:
@@ -216,19 +230,26 @@ def test_is_found_by_file_name_by_name_and_by_path() -> None:
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [
-        ("slot_takn", "; did you mean slot_taken?"),
-        ("bokked", "; did you mean books_the_first_offer?"),
-        ("plumber", "; did you mean plumber_emergency or plumber_emergency_first or plumber_repair?"),
-        ("nowhere/Slot_Taken.yaml", "; did you mean slot_taken?"),
-        ("xyz", "."),
+        ("slot_takn", "slot_taken"),
+        ("bokked", "books_the_first_offer"),
+        ("plumber", "plumber_emergency or plumber_emergency_first or plumber_repair"),
+        ("nowhere/Slot_Taken.yaml", "slot_taken"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_likeliest_and_all_real_ones(name: str, suggestion: str) -> None:
+def test_an_unknown_name_is_told_with_the_likeliest_real_ones(name: str, suggestion: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_scenario(name)
 
+    told = f"there is no scenario {name!r}, and no file of that name; did you mean {suggestion}?"
+    assert str(caught.value) == f"{told} `slotline rehearse --list` shows all."
+
+
+def test_an_unknown_name_like_no_other_is_told_with_all_real_ones() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_scenario("xyz")
+
     first, second = str(caught.value).splitlines()
-    assert first == f"there is no scenario {name!r}, and no file of that name{suggestion}"
+    assert first == "there is no scenario 'xyz', and no file of that name."
     assert second == f"Shipped are {', '.join(scenario.stem for scenario in SHIPPED)}."
 
 
@@ -257,7 +278,7 @@ def test_ships_the_scenarios_that_were_promised() -> None:
 
 @pytest.mark.parametrize("scenario", SHIPPED, ids=lambda s: s.stem)
 def test_shipped_lines_can_be_told_apart_by_ear(scenario: Scenario) -> None:
-    said = [line.say for line in scenario.lines if line.say] + [scenario.again]
+    said = [line.say for line in scenario.every_line if line.say] + [scenario.again]
     words = [" ".join(re.findall(r"[a-z']+", text.casefold())) for text in said]
 
     for one, other in permutations(words, 2):

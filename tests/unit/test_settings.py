@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -102,7 +103,37 @@ def test_refuses_a_wrong_value_without_printing_it(
 def test_a_mistyped_true_is_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("RECORD_CALLS", "yess")
 
-    assert refused() == 'RECORD_CALLS must be true or false, not "yess"'
+    assert refused() == 'RECORD_CALLS must be true or false, not "yess". Write true or false'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("CALENDAR", "gogle", "Leave it empty, or write builtin or calcom"),
+        ("SPEECH_GUARD", "on", "Write off or warn or replace, or leave it empty"),
+        ("LOG_LEVEL", "loud", "Write DEBUG or INFO or WARNING or ERROR, or leave it empty"),
+        ("MAX_CALL_SECS", "ten", "Write a number such as 900, or leave it empty"),
+        ("SPEECH_TIMEOUT_SECS", "9", "Write a number such as 0.6, or leave it empty"),
+        ("CLOCK_START", "noon", "Write a time such as 2026-12-01T09:00, or leave it empty"),
+        ("SMS_COUNTRIES", "USA", "Write two letters for each country, such as US,CA, or leave it empty"),
+    ],
+)
+def test_says_what_to_write_instead_of_a_wrong_value(
+    environment: pytest.MonkeyPatch, name: str, value: str, fix: str
+) -> None:
+    environment.setenv(name, value)
+
+    assert refused().endswith(f". {fix}")
+
+
+@pytest.mark.parametrize(("is_terminal", "log_format"), [(True, "console"), (False, "json")])
+def test_logs_are_for_people_in_a_terminal_and_for_machines_elsewhere(
+    environment: pytest.MonkeyPatch, *, is_terminal: bool, log_format: str
+) -> None:
+    environment.setenv("LOG_FORMAT", "")
+    environment.setattr(sys.stderr, "isatty", lambda: is_terminal)
+
+    assert load_settings(None).log_format == log_format
 
 
 @pytest.mark.parametrize(
@@ -138,7 +169,10 @@ def test_cal_com_is_the_calendar_when_there_is_a_key_unless_another_is_named(
             {"CALCOM_EVENT_TYPE_ID": "101"},
             "CALCOM_EVENT_TYPE_ID is set without CALCOM_API_KEY: set both or neither",
         ),
-        ({"CALENDAR": "outlook"}, "CALENDAR must be '', 'builtin' or 'calcom'"),
+        (
+            {"CALENDAR": "outlook"},
+            "CALENDAR must be '', 'builtin' or 'calcom'. Leave it empty, or write builtin or calcom",
+        ),
     ],
 )
 def test_a_calendar_that_cannot_be_booked_is_refused(

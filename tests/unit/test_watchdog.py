@@ -157,9 +157,9 @@ class Watched:
         await self.see(FunctionCallsStartedFrame(function_calls=[call]))
         return call.tool_call_id
 
-    async def tool_ends(self, call_id: str, *, run_llm: bool | None = None) -> None:
+    async def tool_ends(self, call_id: str, *, run_llm: bool | None = None, name: str = "find_slots") -> None:
         properties = FunctionCallResultProperties(run_llm=run_llm)
-        await self.see(FunctionCallResultFrame("find_slots", call_id, {}, {"status": "done"}, properties=properties))
+        await self.see(FunctionCallResultFrame(name, call_id, {}, {"status": "done"}, properties=properties))
 
     async def bot(self, does: Literal["starts", "stops"]) -> None:
         frame = BotStartedSpeakingFrame() if does == "starts" else BotStoppedSpeakingFrame()
@@ -569,18 +569,39 @@ async def test_it_is_not_quiet_while_a_failed_answer_is_given_again(watched: Wat
 async def test_whether_the_answer_was_speech_is_known_when_it_is_finished(watched: Watched) -> None:
     await watched.turn_ends()
     await watched.see(LLMFullResponseStartFrame())
-    waiting = asyncio.create_task(watched.dog.answer_finished())
-    await settled()
+    waiting = asyncio.create_task(watched.dog.last_answer_finished())
+    await watched.see(audio())
+    call = await watched.tool_starts()
+    await watched.tool_ends(call, run_llm=False, name="end_call")
     is_early = waiting.done()
-    await watched.see(audio(), LLMFullResponseEndFrame())
+    await watched.see(LLMFullResponseEndFrame())
 
     assert not is_early
     assert await waiting
+
+
+async def test_a_goodbye_without_words_is_known(watched: Watched) -> None:
+    await watched.turn_ends()
     await watched.see(LLMFullResponseStartFrame())
     call = await watched.tool_starts()
     await watched.see(LLMFullResponseEndFrame())
-    await watched.tool_ends(call, run_llm=False)
-    assert not await watched.dog.answer_finished()
+    await watched.tool_ends(call, run_llm=False, name="end_call")
+
+    assert not await watched.dog.last_answer_finished()
+
+
+async def test_the_end_of_the_answer_before_is_not_taken_for_that_of_the_goodbye(watched: Watched) -> None:
+    await watched.turn_ends()
+    await watched.see(LLMFullResponseStartFrame(), audio(), LLMFullResponseEndFrame())
+    waiting = asyncio.create_task(watched.dog.last_answer_finished())
+    await settled()
+    is_early = waiting.done()
+    await watched.see(LLMFullResponseStartFrame(), audio())
+    await watched.tool_ends(await watched.tool_starts(), run_llm=False, name="end_call")
+    is_cut = waiting.done()
+    await watched.see(LLMFullResponseEndFrame())
+
+    assert (is_early, is_cut, await waiting) == (False, False, True)
 
 
 async def test_frames_pass_it_in_order(watched: Watched) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,7 +182,7 @@ async def test_an_outcome_is_recorded_once(store: Store, booked: Appointment) ->
 
 async def test_an_abandoned_change_is_taken_over_by_one(store: Store, booked: Appointment) -> None:
     change = await begin(store, a_move(booked))
-    soon = datetime.now(UTC) + timedelta(milliseconds=1)
+    soon = store.now() + timedelta(milliseconds=1)
 
     assert await store.unsettled_changes(soon - timedelta(hours=1)) == []
     assert await store.unsettled_changes(soon + timedelta(hours=1)) == [change]
@@ -218,3 +218,16 @@ async def test_the_upcoming_appointments_of_a_number_are_its_live_ones(store: St
 
     assert await store.upcoming(CALLER, booked.slot.start) == [booked]
     assert await store.upcoming(CALLER, booked.slot.end) == []
+
+
+async def test_a_change_stays_unclear_until_a_later_one_is_done(store: Store, booked: Appointment) -> None:
+    await begin(store, a_move(booked))
+    await store.leave_unclear("ch_1", reason="lost")
+    await begin(store, a_move(booked, a_slot(56), number=2))
+    await store.fail_change("ch_2", reason="taken")
+    unclear = [change.change_id for change in await store.unclear_changes()]
+    await begin(store, a_cancellation(booked, number=3))
+    await store.record_cancel("ch_3")
+
+    assert unclear == ["ch_1"]
+    assert await store.unclear_changes() == []

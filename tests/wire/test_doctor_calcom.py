@@ -88,21 +88,14 @@ async def test_a_wrong_key_is_told_once(calcom: StandIn) -> None:
     assert found[0].fix.startswith("Create a key under Cal.com")
 
 
-async def test_an_event_type_that_is_not_there(calcom: StandIn) -> None:
-    lost = replace(BUSINESS.actions[0], event_type_id=EventTypeId("999"))
+async def test_an_event_type_that_is_not_there_is_told_with_its_place(calcom: StandIn) -> None:
+    place = "event_type in line 7 of clinic.toml"
+    lost = replace(BUSINESS.actions[0], event_type_id=EventTypeId("999"), event_type_place=place)
     found = await of(calcom, business=replace(BUSINESS, actions=(lost,)))
 
     assert states(found) == FINE | {Check.EVENT_TYPE: "failed", Check.FREE_SLOTS: "skipped"}
     assert "knows no event type 999" in found[Check.EVENT_TYPE].seen
-    assert "Set CALCOM_EVENT_TYPE_ID, or event_type in the business file, to the number" in found[Check.EVENT_TYPE].fix
-
-
-async def test_what_names_a_lost_event_type_is_told(calcom: StandIn) -> None:
-    lost = replace(BUSINESS.actions[0], event_type_id=EventTypeId("999"))
-    places = {lost.name: "event_type in line 7 of clinic.toml"}
-    found = await of(calcom, business=replace(BUSINESS, actions=(lost,)), event_type_places=places)
-
-    assert "Set event_type in line 7 of clinic.toml to the number" in found[Check.EVENT_TYPE].fix
+    assert f"Set {place} to the number" in found[Check.EVENT_TYPE].fix
     assert "CALCOM_EVENT_TYPE_ID" not in found[Check.EVENT_TYPE].fix
 
 
@@ -123,6 +116,16 @@ async def test_every_action_is_asked_for(calcom: StandIn) -> None:
     event_types = [finding for finding in found if finding.check is Check.EVENT_TYPE]
     assert [finding.state.value for finding in event_types] == ["ok", "failed"]
     assert event_types[1].seen.startswith("Book a visit: ")
+
+
+async def test_changes_that_calcom_forbids_are_warnings(calcom: StandIn) -> None:
+    event_types = [{"id": 101, "title": "Visit", "disable_rescheduling": True, "disable_cancelling": True}]
+    await calcom.order("world", event_types=event_types)
+    found = await findings(calcom.url, calcom.credentials.calcom_api_key)
+
+    told = [finding for finding in found if finding.check is Check.EVENT_TYPE]
+    assert [finding.state for finding in told] == [State.WARNING] * 2
+    assert ["move" in finding.seen for finding in told] == [True, False]
 
 
 async def test_nothing_free_is_a_warning(calcom: StandIn) -> None:

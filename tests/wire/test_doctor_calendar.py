@@ -133,13 +133,15 @@ async def test_a_meeting_without_a_link_is_a_warning(tmp_path: Path) -> None:
 
 
 async def test_an_event_type_of_cal_com_without_a_key_is_a_failure(tmp_path: Path) -> None:
-    business = replace(BUSINESS, actions=(ACTION,))
+    at_calcom = replace(ACTION, event_type_place="event_type in line 7 of clinic.toml")
+    business = replace(BUSINESS, actions=(at_calcom, at_calcom))
     (told,) = (await found(tmp_path, business))[Check.CALENDAR]
     named = (await found(tmp_path, business, calendar="builtin"))[Check.CALENDAR]
 
     assert told.state is State.FAILED
     assert '"30-Minute Consultation" has event_type 101, a number at Cal.com, and CALCOM_API_KEY is unset' in told.seen
-    assert told.fix.startswith("Set CALCOM_API_KEY to book there, or CALENDAR=builtin")
+    assert told.fix.startswith("Set CALCOM_API_KEY to book there; or delete event_type in line 7 of clinic.toml and 1 ")
+    assert "or set CALENDAR=builtin" in told.fix
     assert named[0].seen == "the built-in calendar, because CALENDAR is builtin"
 
 

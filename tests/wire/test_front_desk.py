@@ -162,12 +162,13 @@ async def test_a_mistake_is_told_once_however_often_the_folder_changes(desk: Des
     assert "voicez" in (await desk.told("front_desk_refused"))["error"]
 
 
-async def test_a_greeting_that_cannot_be_rendered_yet_waits(desk: Desk) -> None:
-    await desk.house.break_down("openai", "speech", "error_500", times=4)
+async def test_a_greeting_that_cannot_be_rendered_yet_waits_and_is_told_once(desk: Desk) -> None:
+    await desk.house.break_down("openai", "speech", "error_500", times=8)
     desk.edit(desk.prompt, "How can I help you?", "What can I do for you?")
     await desk.told("front_desk_waits")
 
     await desk.until(lambda: desk.greeting.endswith("What can I do for you?"))
+    assert not [line for line in desk.logs if line["log_level"] in ("warning", "error")]
 
 
 async def test_what_was_edited_before_the_watch_began_counts(tmp_path: Path) -> None:
@@ -233,7 +234,9 @@ async def test_an_event_type_of_cal_com_is_not_booked_elsewhere(without_calcom: 
     error = (await without_calcom.told("front_desk_refused"))["error"]
 
     assert error.startswith(f'{without_calcom.business}: "30-Minute Consultation" has event_type 101, a number at Cal')
-    assert "Set CALCOM_API_KEY to book there, or CALENDAR=builtin" in error
+    line = without_calcom.business.read_text().split("event_type = ")[0].count("\n") + 1
+    place = f"event_type in line {line} of {without_calcom.business}"
+    assert f"Set CALCOM_API_KEY to book there; or delete {place}, or set CALENDAR=builtin" in error
 
 
 async def test_an_event_type_of_cal_com_may_stay_where_the_calendar_is_named(tmp_path: Path) -> None:

@@ -196,8 +196,10 @@ async def test_what_the_calendar_hides_because_we_hold_it_is_free_to_who_holds_i
 
 
 async def test_a_caller_who_calls_back_finds_the_hold(store: Store, clock: Clock) -> None:
-    service = a_service(store, clock)
+    calendar = HoldingCalendar()
+    service = a_service(store, clock, calendar)
     await hold(service)
+    await service.holds.drain()
 
     held = await service.holds.held_for(CALLER, except_in=TWO)
     assert held is not None
@@ -207,6 +209,8 @@ async def test_a_caller_who_calls_back_finds_the_hold(store: Store, clock: Clock
 
     assert taken_over is not None
     assert (await service.book(a_request(2))).slot == FIRST
+    await service.holds.drain()
+    assert calendar.held == {}
 
 
 async def test_a_hold_that_expired_meanwhile_is_not_passed_on(store: Store, clock: Clock) -> None:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from appointments.errors import ConfigError
+from appointments.errors import ConfigError, SlotTaken
+from appointments.model import CallSid, PhoneNumber
+from appointments.service import BookingService
 from appointments.store.database import parse_url
 from appointments.store.inspection import RecordState, inspect_record
 from appointments.store.store import Store
-from tests.factories import an_appointment, claim
+from tests.factories import CALLER, EVENT_TYPE, NOW, QUICK, STUDIO, ShakyCalendar, a_slot, an_appointment, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.postgres import Server
 
+OTHER = PhoneNumber("+14155550199")
 NOBODY = "postgresql+asyncpg://ada:hunter2@127.0.0.1:1/slotline"
 
 
@@ -72,6 +77,42 @@ async def test_its_state_is_seen_without_changing_it(url: str) -> None:
     report = await asyncio.to_thread(inspect_record, url)
 
     assert (report.state, report.version) == (RecordState.CURRENT, report.newest)
+
+
+async def test_machines_whose_clocks_differ_agree_on_what_is_held(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = await Store.open(url)
+    monkeypatch.setattr("appointments.store.database.utc_now", lambda: datetime.now(UTC) + timedelta(hours=1))
+    ahead = await Store.open(url)
+    monkeypatch.setattr("appointments.store.database.utc_now", lambda: datetime.now(UTC) - timedelta(hours=1))
+    behind = await Store.open(url)
+    services = [
+        BookingService(calendar=ShakyCalendar(), store=each, clock=lambda: NOW, settle=QUICK)
+        for each in (right, ahead, behind)
+    ]
+
+    for number, (holder, service) in enumerate(itertools.permutations(services, 2)):
+        holding, other = CallSid(f"CA{number}"), CallSid(f"CB{number}")
+        await holder.holds.hold(holding, CALLER, EVENT_TYPE.id, a_slot(), STUDIO)
+        with pytest.raises(SlotTaken):
+            await service.holds.hold(other, OTHER, EVENT_TYPE.id, a_slot(), STUDIO)
+        await holder.holds.release(holding)
+
+    assert max(abs(each.now() - datetime.now(UTC)) for each in (right, ahead, behind)) < timedelta(minutes=1)
+    for store in (right, ahead, behind):
+        await store.close()
+
+
+async def test_a_clock_that_is_set_right_meanwhile_is_noticed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_ahead = [timedelta(hours=1)]
+    monkeypatch.setattr("appointments.store.database.utc_now", lambda: datetime.now(UTC) + is_ahead[0])
+    monkeypatch.setattr("appointments.store.postgres.COMPARE_EVERY_SECS", 0.0)
+    store = await Store.open(url)
+
+    is_ahead[0] = timedelta(0)
+    await claim(store, an_appointment())
+
+    assert abs(store.now() - datetime.now(UTC)) < timedelta(minutes=1)
+    await store.close()
 
 
 async def test_connections_that_the_server_has_cut_are_replaced(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import agent.outcome
+import agent.rehearsal
 import agent.rehearse
 from agent.chat import texts_settled
 from agent.outcome import Outcome, Report, report_on_record
@@ -72,9 +74,59 @@ async def test_a_caller_that_breaks_off_is_a_problem(
     rehearsal = make(tmp_path)
     monkeypatch.setattr(sys, "executable", str(caller))
 
-    outcome = await rehearsal._call(NOWHERE, "http://127.0.0.1:1", asyncio.Queue())
+    outcome = Outcome()
+
+    await rehearsal._call({}, asyncio.Queue(), outcome)
 
     assert outcome.problems == problems
+
+
+def calling_again(folder: Path) -> Rehearsal:
+    return Rehearsal(load_scenario("calls_back"), folder, Rehearsed.read(REHEARSAL_BUSINESS))
+
+
+async def test_the_caller_calls_again_when_the_worker_has_ended_the_first_call(tmp_path: Path) -> None:
+    rehearsal = calling_again(tmp_path)
+    calls = rehearsal._calls(Outcome())
+
+    first = await anext(calls)
+    (tmp_path / "transcripts").mkdir()
+    (tmp_path / "transcripts" / "CA1.jsonl").touch()
+    second = await anext(calls)
+
+    assert (first, second) == ((1, rehearsal.scenario.lines), (2, rehearsal.scenario.calls_again))
+    assert [event.text for event in rehearsal.events] == ["[calls again]"]
+    assert await anext(calls, None) is None
+
+
+@pytest.mark.parametrize(
+    ("problems", "told"), [(["the call did not end"], []), ([], ["the worker did not end the fi"])]
+)
+async def test_a_call_that_went_wrong_is_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problems: list[str], told: list[str]
+) -> None:
+    monkeypatch.setattr(agent.rehearsal, "SETTLE_SECS", 0.3)
+    outcome = Outcome(problems=list(problems))
+
+    calls = [number async for number, _ in calling_again(tmp_path)._calls(outcome)]
+
+    assert calls == [1]
+    assert [problem[:29] for problem in outcome.problems[len(problems) :]] == told
+
+
+def test_a_second_call_is_told_after_the_first(tmp_path: Path) -> None:
+    rehearsal, outcome = make(tmp_path), Outcome()
+    said = {"event": "said", "text": "Hello.", "at_ms": 100}
+    ended = {"event": "ended", "greeting_ms": 100, "voice_to_voice_ms": [900]}
+
+    for told in ({"event": "connected"}, said, ended):
+        rehearsal._note(told, outcome)
+    outcome.call_began_ms = 60_000
+    for told in (said, ended):
+        rehearsal._note(told, outcome)
+
+    assert [event.at_ms for event in rehearsal.events] == [100, 60_100]
+    assert outcome.voice_to_voice_ms == [900, 900]
 
 
 async def test_a_refused_world_is_told_in_the_stand_ins_words() -> None:
@@ -166,3 +218,25 @@ def test_events_are_told_in_order_and_of_one_moment_as_they_came() -> None:
 
 def test_what_happens_before_the_connection_is_not_told_as_later() -> None:
     assert Outcome().now_ms() == 0
+
+
+def test_the_time_of_a_second_call_goes_on_from_the_first() -> None:
+    outcome = Outcome()
+
+    outcome.connected()
+    first = outcome.call_began_ms
+    assert outcome._began is not None
+    outcome._began -= 15  # as if so many seconds had passed
+    outcome.connected()
+
+    assert first == 0
+    assert 15_000 <= outcome.call_began_ms <= outcome.now_ms()
+
+
+def test_of_two_calls_the_last_transcript_is_named(tmp_path: Path) -> None:
+    (tmp_path / "transcripts").mkdir()
+    for name, written in (("CA1", 200), ("CA2", 100)):
+        (tmp_path / "transcripts" / f"{name}.jsonl").touch()
+        os.utime(tmp_path / "transcripts" / f"{name}.jsonl", (written, written))
+
+    assert agent.outcome._files(tmp_path)["transcript"].endswith("CA1.jsonl")

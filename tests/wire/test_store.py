@@ -172,7 +172,7 @@ async def test_the_blocks_are_those_that_reach_into_the_range(store: Store) -> N
 
 async def test_an_abandoned_claim_is_taken_over_by_one(store: Store) -> None:
     claimed = await claim(store, an_appointment(), texts=TEXTS)
-    later = datetime.now(UTC) + timedelta(milliseconds=1)
+    later = store.now() + timedelta(milliseconds=1)
 
     taken_over = await asyncio.gather(
         *(store.take_over(claimed.appointment_id, older_than=later - timedelta(milliseconds=1)) for _ in range(5))

@@ -1,0 +1,1 @@
+"""What the owner asks of the record, by commands: its appointments, and what callers have left."""

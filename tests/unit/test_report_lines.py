@@ -1,0 +1,56 @@
+"""How a person is told what became of a call."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from agent.outcome import Report
+from agent.report_lines import print_report
+
+if TYPE_CHECKING:
+    from agent.settings import CalendarName
+
+STANDS = {
+    "id": "ap_1",
+    "start": "2026-12-02T10:00:00-05:00",
+    "duration_min": 30,
+    "attendee": "Maya Chen",
+    "phone": "+14155550123",
+    "booking_uid": "bk_1",
+    "status": "active",
+}
+
+
+def told(report: Report, **how: bool) -> list[str]:
+    written = StringIO()
+    print_report(Console(file=written, highlight=False, soft_wrap=True), report, **how)
+    return written.getvalue().splitlines()
+
+
+def a_report(**known: Any) -> Report:
+    return Report("a_scenario", ok=True, **known)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "is_real", "words"),
+    [("calcom", False, "Cal.com (stand-in)"), ("calcom", True, "Cal.com"), ("builtin", False, "built-in")],
+)
+def test_the_calendar_is_named_and_whether_it_was_a_stand_in(calendar: CalendarName, is_real: bool, words: str) -> None:
+    assert f"Calendar     {words}" in told(a_report(calendar=calendar), is_real=is_real)
+
+
+def test_every_appointment_of_the_call_is_told_with_what_became_of_it() -> None:
+    lines = told(a_report(appointments=[STANDS, STANDS | {"booking_uid": "bk_2", "status": "cancelled"}]))
+
+    assert lines.count("Appointment  2026-12-02T10:00:00-05:00, 30 min, Maya Chen, +14155550123") == 2
+    assert "             active, booking bk_1" in lines
+    assert "             cancelled, booking bk_2" in lines
+
+
+def test_nothing_is_as_expected_where_nobody_expected_anything() -> None:
+    assert told(a_report())[-1] == "As expected."
+    assert told(a_report(), expects=False)[-1] == "Appointment  none"
