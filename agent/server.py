@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -46,7 +47,17 @@ async def serve(settings: Settings, *, host: str, port: int) -> None:
             if settings.log_format == "console":
                 line = greeting(host, listening.getsockname()[1], settings.calendar_in_use)
                 print(line, file=sys.stderr, flush=True)  # noqa: T201 -- for who watches; the log has it too
+            keep_out_of_collections()
             await Server(config).serve(sockets=[listening])
+
+
+def keep_out_of_collections() -> None:
+    """Let the garbage collector leave alone what is loaded by now, for good.
+
+    It looks through 230,000 objects else, and stops every live call for 75 to 150 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def greeting(host: str, port: int, calendar: CalendarName) -> str:

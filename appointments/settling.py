@@ -44,7 +44,7 @@ class SettleTimes:
 
     @property
     def abandoned_after(self) -> timedelta:
-        """A claim untouched for so long belongs to a dead process: a live one touches it before each request."""
+        """A claim untouched for so long belongs to a dead process: a live one has just made it or touches it."""
         return self.request + self.margin
 
 
@@ -110,6 +110,7 @@ class Settling:
         if not attempt.may_be_repeated:
             raise CalendarUnavailable("nobody knows whether it will be done", is_unclear=True)
         log.warning("request_repeated", of=attempt.name)
+        await attempt.keep_working()
         try:
             return await self._make(attempt)
         except (SlotTaken, CalendarRejected) as refusal:
@@ -152,7 +153,6 @@ class Settling:
         return None
 
     async def _make(self, attempt: Attempt) -> Booking:
-        await attempt.keep_working()
         try:
             async with asyncio.timeout(self._times.request.total_seconds()):
                 return await attempt.make()

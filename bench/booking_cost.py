@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -93,6 +94,9 @@ async def _measure(options: Options, url: str) -> Cost:
         elsewhere = await closing.enter_async_context(serving_elsewhere(options.provider_ms))
         await elsewhere.addresses.control("calcom", "world", calcom_world(slots))
         service = await closing.enter_async_context(_service(options, ours, url, elsewhere))
+        # As a worker does before it takes calls.
+        gc.collect()
+        gc.freeze()
         # What only the first booking needs, such as connections, a worker has by the time anybody books.
         await _book(service, ours, 0, slots[0])
         before = len(await _creates(elsewhere))

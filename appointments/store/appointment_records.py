@@ -64,7 +64,6 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             RuleViolation: the day, or the caller, has as many appointments as `limits` allow.
         """
         same_key = appointments.c.idempotency_key == appointment.idempotency_key
-        values = self._claim_values(appointment, texts)
         async with self._write() as connection:
             await self._lock(connection, block.resource)
             known = (await connection.execute(select(appointments).where(same_key))).first()
@@ -72,7 +71,9 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
                 return to_appointment(known)
             refusal = await self._refusal(connection, appointment, block, limits)
             refused = {"status": AppointmentStatus.FAILED, "reason": _why(refusal)} if refusal else {}
-            await connection.execute(insert(appointments).values(values | refused))
+            # Its age counts from now, however long the database was waited for.
+            values = self._claim_values(appointment, texts) | refused
+            await connection.execute(insert(appointments).values(values))
         if refusal:
             raise refusal
         return replace(appointment, status=AppointmentStatus.PENDING)
@@ -92,11 +93,11 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         """
         failed = appointments.c.status == AppointmentStatus.FAILED
         mine = appointments.c.appointment_id == appointment.appointment_id
-        values = self._claim_values(appointment, texts)
         async with self._write() as connection:
             await self._lock(connection, block.resource)
             if refusal := await self._refusal(connection, appointment, block, limits):
                 raise refusal
+            values = self._claim_values(appointment, texts)
             await connection.execute(update(appointments).where(mine, failed).values(values))
             return to_appointment(await one_row(connection, appointment.appointment_id))
 
@@ -234,18 +235,19 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             if not may_become(AppointmentStatus(row.status), status):
                 return to_appointment(row)
             now = self._clock()
-            await self._update(connection, appointment_id, **{"status": status, "reason": "", **values})
+            changed = await self._update(connection, appointment_id, **{"status": status, "reason": "", **values})
             if status not in LIVE:
                 await connection.execute(delete(slot_claims).where(slot_claims.c.owner == appointment_id))
             await add_entry(
                 connection, appointment_id, status, at=now, starts_at=row.starts_at, reason=values.get("reason", "")
             )
             await add_texts(connection, appointment_id, texts, now=now)
-            return to_appointment(await one_row(connection, appointment_id))
+            return changed
 
-    async def _update(self, connection: AsyncConnection, appointment_id: AppointmentId, **values: Any) -> None:
+    async def _update(self, connection: AsyncConnection, appointment_id: AppointmentId, **values: Any) -> Appointment:
         mine = appointments.c.appointment_id == appointment_id
-        await connection.execute(update(appointments).where(mine).values(values))
+        changing = update(appointments).where(mine).values(values).returning(*appointments.c)
+        return to_appointment((await connection.execute(changing)).one())
 
 
 def _counts_in(start: datetime, end: datetime) -> ColumnElement[bool]:

@@ -91,10 +91,9 @@ class ClaimRecords(Database):
     ) -> bool:
         """Make a claim and give up those `instead_of`; False, and nothing changes, when it overlaps another's."""
         expired = (slot_claims.c.resource == claim["resource"]) & (slot_claims.c.expires_at <= self._clock())
-        await connection.execute(delete(slot_claims).where(expired))
         try:
             async with connection.begin_nested():
-                await connection.execute(delete(slot_claims).where(instead_of))
+                await connection.execute(delete(slot_claims).where(expired | instead_of))
                 await connection.execute(insert(slot_claims).values(claim_id=f"cl_{uuid4().hex}", **claim))
         except IntegrityError as error:
             if "no_overlap" not in str(error.orig):
