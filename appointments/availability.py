@@ -30,6 +30,8 @@ LOOK_AHEAD = timedelta(days=32)
 FRESH_FOR = timedelta(seconds=30)
 NEAR_BEFORE, NEAR_AFTER = timedelta(days=3), timedelta(days=7)
 MOST_ALTERNATIVES = 3
+ALTERNATIVES_SECS = 2.0
+"""That a time is taken is told without others rather than late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,15 @@ class Availability:
         except_of: Sequence[str] = (),
         moving: Appointment | None = None,
     ) -> Sequence[Slot]:
-        """Return bookable slots near a taken one, fresh from the calendar; none when it does not answer."""
+        """Return bookable slots near a taken one, fresh from the calendar; none when it does not answer soon."""
         start, end = max(self._clock(), slot.start - NEAR_BEFORE), slot.start + NEAR_AFTER
         try:
-            if moving:
-                free = await self._free_for(moving, start, end)
-            else:
-                free = await self._calendar.free_slots(event_type_id, start=start, end=end)
-        except (CalendarUnavailable, CalendarRejected) as error:
+            async with asyncio.timeout(ALTERNATIVES_SECS):
+                if moving:
+                    free = await self._free_for(moving, start, end)
+                else:
+                    free = await self._calendar.free_slots(event_type_id, start=start, end=end)
+        except (CalendarUnavailable, CalendarRejected, TimeoutError) as error:
             log.warning("alternatives_unknown", event_type_id=event_type_id, error=type(error).__name__)
             return ()
         within = [other for other in free if start <= other.start < end]

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appointments.attempts import Book
-from appointments.errors import CalendarRejected, CalendarUnavailable, RuleViolation, SlotTaken
+from appointments.errors import CalendarRejected, CalendarUnavailable, SlotlineError, SlotTaken
 from appointments.in_progress import InProgress, Job
 from appointments.model import Appointment, AppointmentId, AppointmentStatus, BookingStatus, EventType
 from appointments.outcome_texts import outcome_texts
@@ -85,7 +85,11 @@ class Bookings:
             job = _job(_appointment(request), request.event_type, request.texts, business=request.business)
             self.in_progress.start(job, self._claim_and_book(job))
         await self.in_progress.wait(job, at_most=self._bench.times.answer_within)
-        return _answer(job)
+        try:
+            return _answer(job)
+        except SlotlineError:
+            await self._bench.take_back(_failure_texts(job))
+            raise
 
     async def settle_unfinished(self) -> None:
         """Settle the claims that a dead process left open."""
@@ -109,12 +113,7 @@ class Bookings:
         try:
             claimed = await self._insist(job, lambda: self._claim(job))
         except SlotTaken:
-            taken = await self._taken(job)
-            await self._text_failure_unless_heard(job)
-            raise taken from None
-        except RuleViolation:
-            await self._text_failure_unless_heard(job)
-            raise
+            raise await self._taken(job) from None
         except SQLAlchemyError as error:
             if not job.waiting:
                 appointment_id = job.appointment.appointment_id
@@ -133,14 +132,20 @@ class Bookings:
         assert business is not None
         block = Block(self._bench.calendar.resource(wanted.event_type_id), *keep_free(wanted.slot, business.rules))
         limits = limits_for(wanted.slot, business)
-        claimed = await self._bench.store.claim(wanted, block, limits=limits, texts=job.texts)
+        claimed = await self._bench.store.claim(
+            wanted, block, limits=limits, texts=job.texts, failed=_failure_texts(job)
+        )
         while _is_over(claimed, wanted.slot):
             # The caller cancelled or moved it and wants the time again: that is another wish.
             job.appointment = wanted = replace(wanted, idempotency_key=_next_key(wanted.idempotency_key))
-            claimed = await self._bench.store.claim(wanted, block, limits=limits, texts=job.texts)
+            claimed = await self._bench.store.claim(
+                wanted, block, limits=limits, texts=job.texts, failed=_failure_texts(job)
+            )
         if claimed.status is AppointmentStatus.FAILED:
             job.appointment = wanted = replace(wanted, appointment_id=claimed.appointment_id)
-            claimed = await self._bench.store.claim_again(wanted, block, limits=limits, texts=job.texts)
+            claimed = await self._bench.store.claim_again(
+                wanted, block, limits=limits, texts=job.texts, failed=_failure_texts(job)
+            )
         elif claimed.appointment_id != wanted.appointment_id:
             return claimed
         job.appointment, job.is_claimed = claimed, True
@@ -206,18 +211,9 @@ class Bookings:
 
     async def _fail(self, job: BookingJob, reason: str) -> None:
         appointment_id = job.appointment.appointment_id
-        # With the failure, because nobody would find out later that its text was never written.
-        texts = () if job.waiting else _failure_texts(job)
-        await self._bench.store.fail(appointment_id, reason=reason, texts=texts)
+        await self._bench.store.fail(appointment_id, reason=reason, texts=_failure_texts(job))
+        self._bench.on_text()
         log.warning("appointment_failed", appointment_id=appointment_id, reason=reason)
-        await self._text_failure_unless_heard(job)
-
-    async def _text_failure_unless_heard(self, job: BookingJob) -> None:
-        # The last step of a job, with nothing awaited after it: whoever waits now gets the answer.
-        if not job.waiting:
-            appointment_id = job.appointment.appointment_id
-            await self._insist(job, lambda: self._bench.store.add_texts(appointment_id, _failure_texts(job)))
-            self._bench.on_text()
 
     async def _taken(self, job: BookingJob) -> SlotTaken:
         """Return the error for a caller, with alternatives if there is still one to hear them."""
@@ -232,7 +228,9 @@ class Bookings:
 
 
 def _failure_texts(job: BookingJob) -> Sequence[OutgoingText]:
-    return outcome_texts(job.appointment, job.texts, "failed", of=job.appointment.appointment_id)
+    """Return what goes into the outbox with the failure: nobody would find out later that it was never written."""
+    appointment = job.appointment
+    return outcome_texts(appointment, job.texts, "failed", of=appointment.appointment_id, may_be_heard=job.waiting > 0)
 
 
 def _answer(job: BookingJob) -> Appointment:

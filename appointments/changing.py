@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appointments.attempts import Cancel, Move
-from appointments.errors import CalendarRejected, CalendarUnavailable, NotChangeable, SlotTaken
+from appointments.errors import CalendarRejected, CalendarUnavailable, NotChangeable, SlotlineError, SlotTaken
 from appointments.in_progress import InProgress, Job
 from appointments.model import AppointmentStatus
 from appointments.outcome_texts import outcome_texts
@@ -96,7 +96,11 @@ class Changes:
         await self.in_progress.wait(job, at_most=self._bench.times.answer_within)
         if not job.task.done() or job.has_crashed:
             return ChangeOutcome(job.appointment, ChangeState.PENDING)
-        return ChangeOutcome(job.task.result(), job.change.state)
+        try:
+            return ChangeOutcome(job.task.result(), job.change.state)
+        except SlotlineError:
+            await self._bench.take_back(self._failure_texts(job))
+            raise
 
     async def settle_unfinished(self) -> None:
         """Settle the changes that a dead process left open."""
@@ -148,11 +152,14 @@ class Changes:
 
     async def _begin_and_conclude(self, job: ChangeJob) -> Appointment:
         try:
-            job.change = await self._bench.store.begin_change(job.change, job.block, limits=job.limits, texts=job.texts)
+            job.change = await self._bench.store.begin_change(
+                job.change, job.block, limits=job.limits, texts=job.texts, failed=self._failure_texts(job)
+            )
         except SlotTaken:
             raise await self._taken(job) from None
         except NotChangeable as error:
             if job.change.kind is ChangeKind.CANCEL and error.status is AppointmentStatus.CANCELLED:
+                await self._bench.take_back(self._failure_texts(job))
                 job.change = replace(job.change, state=ChangeState.DONE)
                 return replace(job.appointment, status=error.status)
             raise
@@ -218,14 +225,15 @@ class Changes:
         return left
 
     async def _fail(self, job: ChangeJob, reason: str) -> None:
-        """Record that nothing was changed, and text it when nobody waits to hear it."""
-        change_id, texts = job.change.change_id, self._texts(job, job.appointment, "failed")
-        await self._bench.store.fail_change(change_id, reason=reason, texts=() if job.waiting else texts)
+        """Record that nothing was changed, with the text for whoever does not hear it."""
+        change_id = job.change.change_id
+        await self._bench.store.fail_change(change_id, reason=reason, texts=self._failure_texts(job))
+        self._bench.on_text()
         log.warning("change_failed", change_id=change_id, reason=reason)
-        if not job.waiting:
-            # For whoever stopped waiting meanwhile; what is in the outbox already is not added twice.
-            await self._bench.store.add_texts(job.appointment.appointment_id, texts)
-            self._bench.on_text()
+
+    def _failure_texts(self, job: ChangeJob) -> Sequence[OutgoingText]:
+        of, may_be_heard = job.change.change_id, job.waiting > 0
+        return outcome_texts(job.appointment, job.texts, "failed", of=of, may_be_heard=may_be_heard)
 
     def _texts(self, job: ChangeJob, appointment: Appointment, kind: Kind) -> Sequence[OutgoingText]:
         return outcome_texts(appointment, job.texts, kind, of=job.change.change_id)

@@ -24,7 +24,7 @@ class Job:
 
     key: str
     waiting: int = 0
-    """How many will hear the outcome; when none will, it is texted."""
+    """How many may still hear the outcome."""
     task: asyncio.Task[Appointment] = field(init=False)
 
     @property

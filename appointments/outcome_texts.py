@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -22,8 +23,19 @@ log = structlog.get_logger(__name__)
 Kind = Literal["confirmed", "unconfirmed", "failed"]
 
 
-def outcome_texts(appointment: Appointment, texts: BookingTexts, kind: Kind, *, of: str) -> Sequence[OutgoingText]:
-    """Return what is texted about an outcome, nothing where no text is wanted; `of` is the id it is sent once for."""
+HELD_BACK = timedelta(seconds=10)
+"""A failure is recorded with its text, and whoever waits has heard of it long before that is sent."""
+
+
+def outcome_texts(
+    appointment: Appointment, texts: BookingTexts, kind: Kind, *, of: str, may_be_heard: bool = False
+) -> Sequence[OutgoingText]:
+    """Return what is texted about an outcome, nothing where no text is wanted.
+
+    Args:
+        of: The id it is sent once for.
+        may_be_heard: Whether somebody still waits, who will take the text back when they have heard the outcome.
+    """
     template = {"confirmed": texts.confirmed, "unconfirmed": texts.unconfirmed, "failed": texts.failed}[kind]
     if not texts.to or not template:
         return ()
@@ -42,4 +54,4 @@ def outcome_texts(appointment: Appointment, texts: BookingTexts, kind: Kind, *, 
         # The outcome is recorded all the same: a wrong template must not make a booking look failed.
         log.error("text_not_rendered", of=of, reason=str(error))
         return ()
-    return (OutgoingText(texts.to, body, f"{of}|{kind}|1"),)
+    return (OutgoingText(texts.to, body, f"{of}|{kind}|1", HELD_BACK if may_be_heard else timedelta(0)),)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from appointments.availability import Availability
     from appointments.ports import Calendar, Clock
     from appointments.settling import SettleTimes, Settling
+    from appointments.store.records import OutgoingText
     from appointments.store.store import Store
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,14 @@ class Workbench:
     settling: Settling
     real_clock: Clock
     on_text: Callable[[], None]
+
+    async def take_back(self, texts: Sequence[OutgoingText]) -> None:
+        """Send no text of a failure that has been heard; where the record fails, a text too many is no harm."""
+        if texts:
+            try:
+                await self.store.take_back(texts)
+            except SQLAlchemyError as error:
+                log.warning("text_not_taken_back", error=type(error).__name__)
 
     def abandoned_since(self) -> datetime:
         """Return the moment since when a live process would have touched what it works at."""

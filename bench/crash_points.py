@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WRITES = frozenset(
     {
         *("hold", "note_reservation", "pass_on", "release"),
-        *("claim", "claim_again", "keep_working", "record", "fail", "leave_unconfirmed", "take_over", "add_texts"),
+        *("claim", "claim_again", "keep_working", "record", "fail", "leave_unconfirmed", "take_over", "take_back"),
         *("begin_change", "keep_working_on_change", "record_move", "record_cancel", "fail_change", "leave_unclear"),
         *("take_over_change", "add_booking", "move_booking", "cancel_booking"),
         *("lease_text", "finish_text", "refuse_text", "retry_text"),

@@ -53,11 +53,12 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         *,
         limits: Limits | None = None,
         texts: BookingTexts = NO_TEXTS,
+        failed: Sequence[OutgoingText] = (),
     ) -> Appointment:
         """Keep `block` for `appointment`, as pending; return the row that has its key already, untouched, if any.
 
-        What the call holds there is taken over. A claim that is refused is kept as failed: the caller may have to be
-        told of it later.
+        What the call holds there is taken over. A claim that is refused is kept as failed, with the texts that tell
+        of it.
 
         Raises:
             SlotTaken: another appointment or another call's hold overlaps.
@@ -74,6 +75,7 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             # Its age counts from now, however long the database was waited for.
             values = self._claim_values(appointment, texts) | refused
             await connection.execute(insert(appointments).values(values))
+            await add_texts(connection, appointment.appointment_id, failed if refusal else (), now=self._clock())
         if refusal:
             raise refusal
         return replace(appointment, status=AppointmentStatus.PENDING)
@@ -85,21 +87,24 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         *,
         limits: Limits | None = None,
         texts: BookingTexts = NO_TEXTS,
+        failed: Sequence[OutgoingText] = (),
     ) -> Appointment:
         """Turn a failed row into a claim again, with the details of `appointment`, which has its id.
 
         Raises:
             SlotTaken, RuleViolation: as from `claim`.
         """
-        failed = appointments.c.status == AppointmentStatus.FAILED
+        has_failed = appointments.c.status == AppointmentStatus.FAILED
         mine = appointments.c.appointment_id == appointment.appointment_id
         async with self._write() as connection:
             await self._lock(connection, block.resource)
-            if refusal := await self._refusal(connection, appointment, block, limits):
-                raise refusal
-            values = self._claim_values(appointment, texts)
-            await connection.execute(update(appointments).where(mine, failed).values(values))
-            return to_appointment(await one_row(connection, appointment.appointment_id))
+            refusal = await self._refusal(connection, appointment, block, limits)
+            if refusal is None:
+                values = self._claim_values(appointment, texts)
+                await connection.execute(update(appointments).where(mine, has_failed).values(values))
+                return to_appointment(await one_row(connection, appointment.appointment_id))
+            await add_texts(connection, appointment.appointment_id, failed, now=self._clock())
+        raise refusal
 
     async def record(
         self, appointment_id: AppointmentId, booking: Booking, *, texts: Sequence[OutgoingText] = ()
@@ -141,11 +146,6 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
                 await add_entry(connection, appointment_id, AppointmentStatus.COMPLETED, at=self._clock())
             await connection.execute(delete(slot_claims).where(slot_claims.c.owner.in_(completed)))
         return len(completed)
-
-    async def add_texts(self, appointment_id: AppointmentId, texts: Sequence[OutgoingText]) -> None:
-        """Add texts about an appointment to the outbox."""
-        async with self._write() as connection:
-            await add_texts(connection, appointment_id, texts, now=self._clock())
 
     async def appointment(self, appointment_id: AppointmentId) -> Appointment | None:
         """Return the appointment, None when it is unknown."""

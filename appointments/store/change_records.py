@@ -39,10 +39,12 @@ class ChangeRecords(AppointmentRecords):
         *,
         limits: Limits | None = None,
         texts: BookingTexts = NO_TEXTS,
+        failed: Sequence[OutgoingText] = (),
     ) -> Change:
         """Record a change that is to be made, keeping `block` for a move beside the time it leaves.
 
-        Asking again returns what there is; a change that failed, or was undone since, begins anew.
+        Asking again returns what there is; a change that failed, or was undone since, begins anew. One that is refused
+        leaves the texts that tell of it.
 
         Raises:
             NotChangeable: the appointment is over, unsettled, or another change of it is under way.
@@ -57,17 +59,13 @@ class ChangeRecords(AppointmentRecords):
             known = (await connection.execute(select(changes).where(same_key))).first()
             if known is not None and _stands(known, row):
                 return _change(known)
-            await self._check_changeable(connection, row)
-            if block is not None and change.slot is not None:
-                moved = replace(to_appointment(row), slot=change.slot)
-                if limits and (rule := await self._reached(connection, moved, limits)):
-                    raise RuleViolation(change.slot, rule)
-                claim = claim_values(change.appointment_id, row.event_type_id, change.slot, block)
-                if not await self._claim(connection, claim, instead_of=holds_in(change.call_sid, block)):
-                    raise SlotTaken(change.slot)
-            await connection.execute(delete(changes).where(same_key))
-            await connection.execute(insert(changes).values(self._change_values(change, texts)))
-        return change
+            refusal = await self._refusal_to_change(connection, row, change, block, limits)
+            if refusal is None:
+                await connection.execute(delete(changes).where(same_key))
+                await connection.execute(insert(changes).values(self._change_values(change, texts)))
+                return change
+            await add_texts(connection, change.appointment_id, failed, now=self._clock())
+        raise refusal
 
     async def record_move(self, change_id: str, booking: Booking, *, texts: Sequence[OutgoingText] = ()) -> Appointment:
         """Record that the calendar has moved it: the time it left is free, and the appointment keeps its id."""
@@ -128,11 +126,22 @@ class ChangeRecords(AppointmentRecords):
             mine = changes.c.change_id == change_id
             await connection.execute(update(changes).where(mine).values(worked_at=self._clock()))
 
-    async def _check_changeable(self, connection: AsyncConnection, row: Row[Any]) -> None:
+    async def _refusal_to_change(
+        self, connection: AsyncConnection, row: Row[Any], change: Change, block: Block | None, limits: Limits | None
+    ) -> NotChangeable | RuleViolation | SlotTaken | None:
+        """Claim what a move needs; return why the change cannot be made, if it cannot."""
         pending = (changes.c.appointment_id == row.appointment_id, changes.c.state == ChangeState.PENDING)
         is_busy = (await connection.execute(select(changes.c.change_id).where(*pending))).first() is not None
         if is_busy or row.status not in CHANGEABLE:
-            raise NotChangeable(AppointmentStatus(row.status), is_busy=is_busy)
+            return NotChangeable(AppointmentStatus(row.status), is_busy=is_busy)
+        if block is None or change.slot is None:
+            return None
+        moved = replace(to_appointment(row), slot=change.slot)
+        if limits and (rule := await self._reached(connection, moved, limits)):
+            return RuleViolation(change.slot, rule)
+        claim = claim_values(change.appointment_id, row.event_type_id, change.slot, block)
+        is_claimed = await self._claim(connection, claim, instead_of=holds_in(change.call_sid, block))
+        return None if is_claimed else SlotTaken(change.slot)
 
     async def _finish(
         self,

@@ -39,7 +39,7 @@ async def add_texts(
             "body": text.body,
             "state": "pending",
             "status": "",
-            "run_at": now,
+            "run_at": now + text.held_back,
             "attempts": 0,
             "owner": "",
             "message_sid": "",
@@ -75,6 +75,13 @@ class OutboxRecords(Database):
                 )
             )
         return _outbox_row(row)
+
+    async def take_back(self, texts: Sequence[OutgoingText]) -> None:
+        """Remove those of `texts` that nobody has begun to send: what they tell has been heard."""
+        unsent = (outbox.c.state == "pending", outbox.c.tried_at.is_(None))
+        theirs = outbox.c.dedupe_key.in_([text.dedupe_key for text in texts])
+        async with self._write() as connection:
+            await connection.execute(outbox.delete().where(theirs, *unsent))
 
     async def finish_text(self, row: OutboxRow, *, owner: str, message_sid: str, status: str) -> bool:
         """Record that the sender accepted it; False when the lease was lost or a status callback came first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,8 @@ class OutgoingText:
     to: str
     body: str
     dedupe_key: str
+    held_back: timedelta = timedelta(0)
+    """It is not sent before: whoever hears meanwhile what it tells takes it back."""
 
 
 @dataclass(frozen=True, slots=True)

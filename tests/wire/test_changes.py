@@ -15,11 +15,23 @@ import pytest
 
 from appointments.changing import ChangeOutcome, ChangeRequest
 from appointments.errors import CalendarRejected, NotChangeable, SlotTaken
-from appointments.model import AppointmentStatus, Business, CallSid, OpeningHours, Slot
+from appointments.model import AppointmentStatus, Business, CallSid, OpeningHours, PhoneNumber, Slot
 from appointments.service import BookingService
 from appointments.store.records import ChangeState
 from appointments.store.store import Store
-from tests.factories import ACTION, BUSINESS, NOW, QUICK, TEXTS, ShakyCalendar, a_request, a_slot, down
+from tests.factories import (
+    ACTION,
+    BUSINESS,
+    EVENT_TYPE,
+    NOW,
+    QUICK,
+    STUDIO,
+    TEXTS,
+    ShakyCalendar,
+    a_request,
+    a_slot,
+    down,
+)
 from tests.stores import opened_store
 
 if TYPE_CHECKING:
@@ -231,6 +243,25 @@ async def test_a_refusal_nobody_waited_for_is_texted(store: Store) -> None:
     await service.drain()
 
     assert "could not be booked" in (await bodies(store, appointment))[-1]
+
+
+async def test_who_hung_up_is_texted_that_somebody_else_has_the_time(store: Store) -> None:
+    service = a_service(a_calendar(), store)
+    appointment = await book(service)
+    await service.holds.hold(CallSid("CA5"), PhoneNumber("+14155550199"), EVENT_TYPE.id, NEW, STUDIO)
+
+    asking = asyncio.create_task(service.change(a_change(appointment)))
+    while not asking.done() and not service._changes.in_progress.get(a_change(appointment).idempotency_key):
+        await asyncio.sleep(0)
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    await service.drain()
+
+    assert "could not be booked" in (await bodies(store, appointment))[-1]
+    kept = await store.appointment(appointment.appointment_id)
+    assert kept is not None
+    assert kept.slot == OLD
 
 
 async def test_hanging_up_does_not_stop_a_move(store: Store) -> None:

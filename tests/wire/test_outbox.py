@@ -12,6 +12,7 @@ import pytest
 
 from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear, SlotlineError
 from appointments.outbox import GIVE_UP_AFTER, OutboxWorker
+from appointments.store.outbox_records import add_texts
 from appointments.store.records import OutboxRow, OutgoingText
 from appointments.store.store import Store
 from tests.factories import CALLER, a_booking, an_appointment, claim
@@ -175,7 +176,10 @@ async def test_stop_ends_texting(store: Store, clock: FakeClock) -> None:
     worker = _worker(store, FakeSender([MessageRefused("STOP", code=21610, is_opt_out=True)]), clock)
     await worker.send_next()
     sender = FakeSender()
-    await store.add_texts(an_appointment().appointment_id, [OutgoingText(CALLER, "Again.", "ap_1|c|2")])
+    async with store._write() as connection:
+        await add_texts(
+            connection, an_appointment().appointment_id, [OutgoingText(CALLER, "Again.", "ap_1|c|2")], now=clock()
+        )
 
     await _worker(store, sender, clock).send_next()
 
@@ -242,7 +246,10 @@ async def test_a_status_callback_proves_a_text_whose_answer_was_lost(store: Stor
 
 
 async def test_one_bad_text_does_not_end_the_loop(store: Store, clock: FakeClock) -> None:
-    await store.add_texts(an_appointment().appointment_id, [OutgoingText(CALLER, "Another.", "ap_1|c|2")])
+    async with store._write() as connection:
+        await add_texts(
+            connection, an_appointment().appointment_id, [OutgoingText(CALLER, "Another.", "ap_1|c|2")], now=clock()
+        )
     sender = FakeSender(["crash"])
     worker = _worker(store, sender, clock)
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
     from pathlib import Path
 
-    from appointments.model import Booking, Slot
+    from appointments.model import Appointment, Booking, Slot
     from appointments.settling import SettleTimes
 
 IMPATIENT = replace(QUICK, answer_within=timedelta(milliseconds=30))
@@ -395,20 +395,46 @@ async def test_a_record_that_cannot_be_written_for_too_long_is_given_up_aloud(ha
 
 
 async def test_the_text_of_a_failure_waits_for_the_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_texts = store.add_texts
-    refusals = [OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))]
+    fail = store.fail
+    refusals = [OperationalError("UPDATE", None, sqlite3.OperationalError("database is locked"))]
 
-    async def locked_once(*args: Any) -> None:
+    async def locked_once(*args: Any, **texts: Any) -> Appointment:
         if refusals:
             raise refusals.pop()
-        await add_texts(*args)
+        return await fail(*args, **texts)
 
-    monkeypatch.setattr(store, "add_texts", locked_once)
-    service = _service(ShakyCalendar(on_book=["drop_before", "steal"]), store, settle=INSISTENT)
+    monkeypatch.setattr(store, "fail", locked_once)
+    calendar = ShakyCalendar(on_book=["drop_before", "steal"])
+    service = _service(calendar, store, settle=INSISTENT)
 
     await service.book(a_request())
     await service.drain()
+    await _settle(calendar, store)
 
+    assert ["could not be booked" in body for body in await _bodies(store)] == [True]
+
+
+async def test_a_failure_that_is_heard_is_not_texted_and_one_that_nobody_heard_is(store: Store) -> None:
+    service = _service(ShakyCalendar(on_book=[CalendarUnavailable("it is down")]), store)
+    with pytest.raises(CalendarUnavailable):
+        await service.book(a_request())
+    heard = await store.texts()
+
+    service = _service(ShakyCalendar(on_book=[CalendarUnavailable("it is down")]), store)
+    asking = asyncio.create_task(service.book(a_request()))
+    fail = store.fail
+
+    async def hang_up_first(*args: Any, **texts: Any) -> Appointment:
+        failed = await fail(*args, **texts)
+        asking.cancel()
+        return failed
+
+    store.fail = hang_up_first  # type: ignore[method-assign]
+    with suppress(asyncio.CancelledError):
+        await asking
+    await service.drain()
+
+    assert heard == []
     assert ["could not be booked" in body for body in await _bodies(store)] == [True]
 
 
