@@ -346,7 +346,8 @@ def _taken_fact(offer: Offer, action: Action, business: Business, now: datetime)
 
 def _choices(offer: Offer, zone: ZoneInfo) -> str:
     local = [slot.start.astimezone(zone) for slot in offer.spoken]
-    if offer.reason is not OfferReason.AVAILABLE and {start.date() for start in local} == {offer.day}:
+    is_day_named = offer.reason not in (OfferReason.AVAILABLE, OfferReason.TOO_SOON)
+    if is_day_named and {start.date() for start in local} == {offer.day}:
         return f"that day I have {either([say_time(start.time()) for start in local])}"
     return f"I have {'an opening' if len(local) == 1 else 'openings'} {say_choices(offer.spoken, zone)}"
 

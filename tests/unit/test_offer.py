@@ -367,6 +367,18 @@ def test_keeps_the_settings_in_what_is_offered_unasked(free: list[Slot], action:
         assert all(gap >= timedelta(hours=action.offer.hours_between) for gap in gaps)
 
 
+def test_names_the_day_of_what_is_free_when_the_wish_was_too_soon() -> None:
+    later = Slot(datetime(2026, 10, 20, 17, tzinfo=UTC), timedelta(minutes=30))
+    soon = Offer(
+        OfferReason.TOO_SOON, (later,), (later,), day=date(2026, 10, 20), wish=Wish(date(2026, 10, 20), None, time(11))
+    )
+
+    words, _ = describe(soon, action=ACTION, business=BUSINESS, now=datetime(2026, 10, 20, 14, tzinfo=UTC))
+
+    assert mentions(words, later, ACTION.zone)
+    assert "that day" not in words
+
+
 @given(free=FREE, wish=WISHES, action=ACTIONS, now=MOMENTS)
 def test_says_every_slot_it_speaks_of_in_two_sentences_that_ask(
     free: list[Slot], wish: Wish, action: Action, now: datetime

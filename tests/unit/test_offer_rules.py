@@ -23,8 +23,8 @@ class TestRules:
 
         assert (made.reason, made.slots) == (OfferReason.TOO_SOON, self.LATER)
         assert say(made) == (
-            "We need two hours' notice, but that day I have two in the afternoon or three in the afternoon. "
-            "Which works best for you?"
+            "We need two hours' notice, but I have openings on Tuesday, December first, at two in the afternoon or "
+            "three in the afternoon. Which works best for you?"
         )
 
     def test_says_so_where_the_day_has_nothing_else(self) -> None:
