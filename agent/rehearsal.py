@@ -88,13 +88,7 @@ class Rehearsed:
         calendar = calendar or ("calcom" if any(map(names_calcom, business.actions)) else "builtin")
         if calendar == "calcom":
             business = rehearsed_business(file)
-        if calendar == "calcom" and (
-            stranger := next((action for action in business.actions if not names_calcom(action)), None)
-        ):
-            raise ConfigError(
-                f'{file}: "{stranger.title}" has no event_type that is a number, as those of Cal.com are. '
-                "Write one, or rehearse with --calendar builtin"
-            )
+            _check_event_types(business, file)
         load_prompts(business, prompt)
         return cls(file.resolve(), business, calendar, prompt and prompt.resolve())
 
@@ -122,6 +116,15 @@ class Rehearsed:
                 return {"type": "phone", "phone": self.business.number}
             case platform:
                 return {"type": "integration", "integration": _MEETINGS[platform]}
+
+
+def _check_event_types(business: Business, file: Path) -> None:
+    for action in business.actions:
+        if not names_calcom(action):
+            raise ConfigError(
+                f'{file}: "{action.title}" has no event_type that is a number, as those of Cal.com are. '
+                "Write one, or rehearse with --calendar builtin"
+            )
 
 
 @dataclass(slots=True)

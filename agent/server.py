@@ -54,7 +54,8 @@ async def serve(settings: Settings, *, host: str, port: int) -> None:
 def keep_out_of_collections() -> None:
     """Let the garbage collector leave alone what is loaded by now, for good.
 
-    It looks through 230,000 objects else, and stops every live call for 75 to 150 ms each time.
+    It looks through 230,000 objects else, and stops every live call meanwhile: for 150 ms on the machine of
+    docs/reference/benchmarks.md.
     """
     gc.collect()
     gc.freeze()

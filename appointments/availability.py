@@ -86,7 +86,7 @@ class Availability:
         if end <= start:
             return ()
         if moving:
-            free = await self._free_for(moving, start, end)
+            free = await self._free_now(event_type_id, start, end, moving)
         else:
             fetch = self._fetch(event_type_id, start, end)
             free = await asyncio.shield(fetch.slots)  # others may wait for the same request
@@ -115,10 +115,7 @@ class Availability:
         start, end = max(self._clock(), slot.start - NEAR_BEFORE), slot.start + NEAR_AFTER
         try:
             async with asyncio.timeout(ALTERNATIVES_SECS):
-                if moving:
-                    free = await self._free_for(moving, start, end)
-                else:
-                    free = await self._calendar.free_slots(event_type_id, start=start, end=end)
+                free = await self._free_now(event_type_id, start, end, moving)
         except (CalendarUnavailable, CalendarRejected, TimeoutError) as error:
             log.warning("alternatives_unknown", event_type_id=event_type_id, error=type(error).__name__)
             return ()
@@ -131,10 +128,13 @@ class Availability:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _free_for(self, moving: Appointment, start: datetime, end: datetime) -> Sequence[Slot]:
-        """Return where the calendar would let `moving` be moved: for nobody else, so it is not remembered."""
-        free = await self._calendar.free_slots(moving.event_type_id, start=start, end=end, moving=moving.booking_uid)
-        return [slot for slot in free if slot != moving.slot]
+    async def _free_now(
+        self, event_type_id: EventTypeId, start: datetime, end: datetime, moving: Appointment | None
+    ) -> Sequence[Slot]:
+        """Ask the calendar for this caller alone: what is free for moving an appointment is so for nobody else."""
+        uid = moving.booking_uid if moving else None
+        free = await self._calendar.free_slots(event_type_id, start=start, end=end, moving=uid)
+        return [slot for slot in free if moving is None or slot != moving.slot]
 
     def _fetch(self, event_type_id: EventTypeId, start: datetime, end: datetime) -> _Fetch:
         asked_at = self._real_clock()

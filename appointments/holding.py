@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+RESUME_SECS = 1.0
 CALENDAR_SECS = 1.5
 """Nobody waits longer for the calendar to give up a hold."""
 
@@ -84,13 +85,20 @@ class Holds:
         if reservation := self._reservations.pop(call_sid, ""):
             self._courtesy(self._release_reservation(call_sid, reservation))
 
-    async def held_for(self, caller: PhoneNumber, *, except_in: CallSid) -> Hold | None:
-        """Return what an earlier call of `caller` still holds."""
-        held = await self._bench.store.held_for(caller)
-        return held if held and held.call_sid != except_in else None
+    async def resume(self, caller: PhoneNumber, call_sid: CallSid) -> Hold | None:
+        """Let a call have what an earlier one of `caller` still holds, for the full time; None when that is nothing.
 
-    async def take_over(self, held: Hold, call_sid: CallSid) -> Hold | None:
-        """Let another call of the same caller have the hold, for the full time; None when it has expired meanwhile."""
+        The caller waits for the greeting meanwhile, so a record that is slow or down is done without.
+        """
+        try:
+            async with asyncio.timeout(RESUME_SECS):
+                held = await self._bench.store.held_for(caller)
+                return await self._take_over(held, call_sid) if held and held.call_sid != call_sid else None
+        except (SQLAlchemyError, TimeoutError) as error:
+            log.warning("hold_not_resumed", call_sid=call_sid, error=type(error).__name__)
+            return None
+
+    async def _take_over(self, held: Hold, call_sid: CallSid) -> Hold | None:
         until = self._bench.real_clock() + self._bench.times.hold_for
         if not await self._bench.store.pass_on(held, call_sid, until=until):
             return None

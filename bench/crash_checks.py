@@ -146,11 +146,9 @@ class Checks:
         return owed
 
     def _has_heard_of_failure(self) -> bool:
-        """Whether the caller waited when it failed: then no text tells of it, even if the process dies there."""
+        """Whether the caller was told that it failed, or was about to be: only then no text tells of it."""
         noted = journal(self._folder, "victim")
-        failed = any(line in ("point after.fail", "point after.fail_change") for line in noted)
-        waits = not self._run.hangs_up and self._told() not in ("pending", "unconfirmed")
-        return waits and failed
+        return self._told().startswith("failed") or "point inside.take_back" in noted
 
     def _told(self) -> str:
         told = [line.removeprefix("told ") for line in journal(self._folder, "victim") if line.startswith("told ")]

@@ -48,10 +48,9 @@ async def resume_hold(session: BookingSession) -> None:
     """
     if session.caller is None:
         return
-    holds = session.service.holds
-    held = await holds.held_for(session.caller, except_in=session.call_sid)
+    held = await session.service.holds.resume(session.caller, session.call_sid)
     action = next((each for each in session.actions if held and each.event_type_id == held.event_type_id), None)
-    if held is None or action is None or await holds.take_over(held, session.call_sid) is None:
+    if held is None or action is None:
         return
     session.held = action, held.slot
     if session.identity.known != session.caller:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pipecat.frames.frames import (
     AggregatedTextFrame,
-    EndFrame,
     Frame,
     FunctionCallsStartedFrame,
     InterruptionFrame,
@@ -21,12 +20,12 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.workers.runner import WorkerRunner
 
 from agent import speech_guard as module
 from agent.instructions import Instructions, Part, Source
 from agent.speech_guard import AnswerGoesOnFrame, SpeechGuarding, known_lines, speech_guard
 from tests.factories import ACTION, a_slot
+from tests.pipelines import running_pipeline
 from tests.sessions import a_session, agent, caller
 from tools.replies import Reply, Status
 from tools.speech_guard import LET_ME_CHECK, SpeechGuard
@@ -71,23 +70,8 @@ class Guarded:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Guarded]:
-        started = asyncio.Event()
-
-        async def on_started(*_: Any) -> None:
-            started.set()
-
-        self.worker.add_event_handler("on_pipeline_started", on_started)
-        runner = WorkerRunner(handle_sigint=False)
-        await runner.add_workers(self.worker)
-        running = asyncio.create_task(runner.run())
-        async with asyncio.timeout(5):
-            await started.wait()
-        try:
+        async with running_pipeline(self.worker):
             yield self
-        finally:
-            await self.worker.queue_frame(EndFrame())
-            async with asyncio.timeout(5):
-                await running
 
     async def answers(self, *chunks: str, calls: bool = False) -> None:
         """Let the model answer with `chunks`, and wait until that is through."""

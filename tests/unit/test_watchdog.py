@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
-    EndFrame,
     Frame,
     FunctionCallCancelFrame,
     FunctionCallFromLLM,
@@ -31,11 +30,11 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.workers.runner import WorkerRunner
 
 from agent import watchdog as module
 from agent.phrases import ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, STILL_WORKING
 from agent.watchdog import DeadAirWatchdog
+from tests.pipelines import running_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,23 +119,8 @@ class Watched:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Watched]:
-        started = asyncio.Event()
-
-        async def on_started(*_: Any) -> None:
-            started.set()
-
-        self.worker.add_event_handler("on_pipeline_started", on_started)
-        runner = WorkerRunner(handle_sigint=False)
-        await runner.add_workers(self.worker)
-        running = asyncio.create_task(runner.run())
-        async with asyncio.timeout(5):
-            await started.wait()
-        try:
+        async with running_pipeline(self.worker):
             yield self
-        finally:
-            await self.worker.queue_frame(EndFrame())
-            async with asyncio.timeout(5):
-                await running
 
     async def see(self, *frames: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         for frame in frames:

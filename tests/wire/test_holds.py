@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from appointments.errors import CalendarUnavailable, SlotTaken
 from appointments.model import CallSid, EventTypeId, PhoneNumber, Slot
@@ -201,13 +202,11 @@ async def test_a_caller_who_calls_back_finds_the_hold(store: Store, clock: Clock
     await hold(service)
     await service.holds.drain()
 
-    held = await service.holds.held_for(CALLER, except_in=TWO)
-    assert held is not None
-    assert held.slot == FIRST
-    assert await service.holds.held_for(STRANGER, except_in=TWO) is None
-    taken_over = await service.holds.take_over(held, TWO)
+    assert await service.holds.resume(STRANGER, TWO) is None
+    resumed = await service.holds.resume(CALLER, TWO)
 
-    assert taken_over is not None
+    assert resumed is not None
+    assert (resumed.slot, resumed.call_sid) == (FIRST, TWO)
     assert (await service.book(a_request(2))).slot == FIRST
     await service.holds.drain()
     assert calendar.held == {}
@@ -215,8 +214,26 @@ async def test_a_caller_who_calls_back_finds_the_hold(store: Store, clock: Clock
 
 async def test_a_hold_that_expired_meanwhile_is_not_passed_on(store: Store, clock: Clock) -> None:
     service = a_service(store, clock)
-    held = await hold(service)
+    await hold(service)
     clock.ahead = timedelta(minutes=6)
 
-    assert await service.holds.take_over(held, TWO) is None
-    assert await service.holds.held_for(CALLER, except_in=TWO) is None
+    assert await service.holds.resume(CALLER, TWO) is None
+
+
+@pytest.mark.parametrize("fault", ["slow", "down"])
+async def test_the_greeting_does_not_wait_for_a_record_that_is_slow_or_down(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    service = a_service(store, clock)
+    await hold(service)
+
+    async def held_for(_caller: PhoneNumber) -> None:
+        if fault == "down":
+            raise OperationalError("connect", None, OSError())
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(store, "held_for", held_for)
+    monkeypatch.setattr("appointments.holding.RESUME_SECS", 0.05)
+
+    async with asyncio.timeout(5):
+        assert await service.holds.resume(CALLER, TWO) is None

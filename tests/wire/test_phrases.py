@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import openai
 import pytest
-from pipecat.frames.frames import EndFrame, Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame, TTSTextFrame
+from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame, TTSTextFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.workers.runner import WorkerRunner
 
 from agent.phrase_book import PHONE_RATE, PhraseBook, PhrasePlayer
 from agent.phrases import GOODBYE, ONE_MOMENT, STILL_WORKING
 from simulator import openai as stand_in
 from simulator.faults import FaultBoard
 from simulator.world import Credentials, run_app
+from tests.pipelines import running_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -143,17 +142,8 @@ async def say(book: PhraseBook, *texts: str) -> tuple[list[bool], Sink, list[Any
         enable_rtvi=False,
         enable_turn_tracking=False,
     )
-    said: list[bool] = []
-
-    async def on_started(*_: Any) -> None:
-        said.extend([await player.say(text) for text in texts])
-        await worker.queue_frame(EndFrame())
-
-    worker.add_event_handler("on_pipeline_started", on_started)
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    async with asyncio.timeout(10):
-        await runner.run()
+    async with running_pipeline(worker):
+        said = [await player.say(text) for text in texts]
     return said, sink, list(context.messages)
 
 
