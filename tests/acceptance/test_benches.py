@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from bench import booking_cost, booking_race, crash
+from bench import booking_cost, booking_race, calls, crash
 from tests.postgres import GET_IT
 
-BENCHES = {"booking_race": booking_race.main, "booking_cost": booking_cost.main, "crash": crash.main}
+BENCHES = {
+    "booking_race": booking_race.main,
+    "booking_cost": booking_cost.main,
+    "crash": crash.main,
+    "calls": calls.main,
+}
 
 Bench = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -81,3 +86,27 @@ def test_without_look_ups_a_text_is_sent_twice(bench: Bench) -> None:
     status, result = bench("crash", "--only", "send/lost_answer/waits/None/restart/None", "--blind")
 
     assert (status, result["duplicates"]) == (1, 1)
+
+
+def test_calls_are_measured(bench: Bench) -> None:
+    status, result = bench("calls", "--only", "slotline", "--turns", "1", "--rounds", "1")
+
+    figures = result["slotline"]
+    # How much it is depends on what else the machine does, and so does whether the bench itself was punctual.
+    assert status == int(result["void"])
+    assert (figures["missed_turns"], result["plain"], result["ratio"]) == (0, None, None)
+    assert figures["greeting"] > 0
+    assert 0 < figures["voice_to_voice_p50"] == figures["voice_to_voice_p95"]
+    assert figures["cpu"] > 0
+    steps = [result["further"]["slotline"][step] for step in ("stt_request", "llm_request", "tts_request", "heard")]
+    assert steps == sorted(steps)
+
+
+def test_a_turn_that_a_worker_does_not_answer_in_time_is_missed(bench: Bench) -> None:
+    slow = ("--stt-ms", "4000", "--patience", "1.5")
+
+    status, result = bench("calls", "--only", "plain", "--turns", "1", "--rounds", "1", *slow)
+
+    assert (status, result["plain"]["missed_turns"]) == (1, 1)
+    assert result["plain"]["greeting"] > 0
+    assert result["plain"]["voice_to_voice_p50"] is None
