@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
+from agent import metrics
 from agent.front_desk import FrontDeskWatch
 from agent.line import Line
 from telephony.routes import build_router
@@ -46,9 +48,25 @@ def build_app(worker: Worker) -> FastAPI:
 
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, str]:
-        if worker.is_ready:
+        refusal = worker.admission.refusal()
+        if worker.is_ready and refusal is None:
             return {"status": "ready"}
         response.status_code = 503
-        return {"status": "rendering phrases"}
+        return {"status": refusal.value if refusal else "rendering phrases"}
 
+    if token := settings.metrics_token.get_secret_value():
+        _add_metrics(app, token)
     return app
+
+
+def _add_metrics(app: FastAPI, token: str) -> None:
+    """Let whoever has the `token` read the metrics. By their address nobody is known: a proxy in front hides it."""
+    expected = f"Bearer {token}".encode()
+
+    @app.get("/metrics")
+    def prometheus(request: Request) -> Response:
+        # Not on the event loop: a scrape of many series takes milliseconds.
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, expected):
+            return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)

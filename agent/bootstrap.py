@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,10 +14,15 @@ from uuid import uuid4
 import openai
 import structlog
 
+from agent.admission import Admission, LiveCalls
+from agent.endpoints import accounts
 from agent.front_desk import read_front_desk, with_event_types
 from agent.jobs import Jobs, TwilioSender
+from agent.listening import Listening
+from agent.metrics import CountedTally
 from agent.phrase_book import PhraseBook
 from agent.speech import Speech
+from agent.tracing import Traces
 from appointments.contact import may_text, valid_caller
 from appointments.errors import ConfigError
 from appointments.identity import CodeTexts, Identity
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from agent.endpoints import Endpoint
     from agent.front_desk import FrontDesk
     from agent.settings import Settings
     from appointments.model import Action, Business, EventType, PhoneNumber
@@ -60,11 +67,15 @@ class Worker:
     store: Store
     service: BookingService
     speech: Speech
+    listening: Listening
     phrase_book: PhraseBook
     twilio: TwilioRest
     sender: TwilioSender
     calls: Calls
     jobs: Jobs
+    live_calls: LiveCalls
+    admission: Admission
+    traces: Traces
     is_ready: bool = False
     """Whether a call finds every phrase it may have to say."""
     voice_failure: str = ""
@@ -174,7 +185,8 @@ async def open_worker(settings: Settings, *, prompt: Path | None = None) -> Asyn
         ) from error
     async with AsyncExitStack() as closing:
         worker = await _connect(settings, desk, closing)
-        worker.speech.prepare()
+        worker.listening.prepare()
+        closing.callback(worker.listening.close)
         async with worker.jobs:
             try:
                 yield worker
@@ -207,14 +219,20 @@ async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack)
     closing.push_async_callback(store.close)
     clock = settings.clock(desk.business.zone)
     sender = _sender(settings, desk.business, twilio)
-    outbox = OutboxWorker(store, sender, owner=f"worker-{uuid4().hex}")
+    traces = Traces.to(settings.traces_url)
+    closing.push_async_callback(asyncio.to_thread, traces.close)
+    tally = CountedTally()
+    outbox = OutboxWorker(store, sender, owner=f"worker-{uuid4().hex}", tally=tally)
     service = BookingService(
         calendar=_calendar(settings, store, lambda: worker.desk.business, closing),
         store=store,
         clock=clock,
         settle=SettleTimes(http_timeout=timedelta(seconds=CALENDAR_SECS)),
         on_text=outbox.wake,
+        tally=tally,
     )
+    jobs = Jobs(service, outbox, store, max_call_secs=settings.max_call_secs)
+    live_calls = LiveCalls()
     worker = Worker(
         settings=settings,
         desk=desk,
@@ -222,11 +240,15 @@ async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack)
         store=store,
         service=service,
         speech=speech,
+        listening=Listening(settings, speech),
         phrase_book=_phrase_book(settings, speech, desk),
         twilio=twilio,
         sender=sender,
         calls=Calls(twilio),
-        jobs=Jobs(service, outbox, store, max_call_secs=settings.max_call_secs),
+        jobs=jobs,
+        live_calls=live_calls,
+        admission=Admission(live_calls, jobs.lag, most_calls=settings.most_calls, most_lag_ms=settings.most_lag_ms),
+        traces=traces,
     )
     worker.desk = await with_event_types(desk, worker.event_type)
     return worker
@@ -243,7 +265,7 @@ def _calendar(settings: Settings, store: Store, business: Callable[[], Business]
 
 
 async def check_accounts(worker: Worker) -> None:
-    """Make sure that Twilio and OpenAI take our keys; Cal.com, if used, has shown it. A service that is down is logged.
+    """Make sure that our keys are taken; Cal.com, if used, has shown it. A service that is down is logged.
 
     Raises:
         ConfigError: a key is refused; says which and where to get another.
@@ -255,16 +277,25 @@ async def check_accounts(worker: Worker) -> None:
     token = _twilio_by_token(worker.settings)
     refused += await _refused(token, "TWILIO_AUTH_TOKEN")
     await token.aclose()
-    try:
-        await worker.speech.client.models.list()
-    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        refused.append(
-            f"OPENAI_API_KEY was refused ({error.status_code}). Get it: https://platform.openai.com/api-keys"
-        )
-    except openai.OpenAIError as error:
-        log.warning("openai_not_checked", error=type(error).__name__)
+    for account, *_others in accounts(worker.settings):
+        refused += await _refused_by_models(worker.speech, account)
     if refused:
         raise ConfigError("\n".join(refused))
+
+
+async def _refused_by_models(speech: Speech, account: Endpoint) -> list[str]:
+    """Return what to say when the server of a model does not take its key; who stands in is only logged."""
+    try:
+        await speech.client(account).models.list()
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        if account.is_fallback:
+            log.error("fallback_key_refused", setting=account.key_setting, status=error.status_code)
+            return []
+        fix = " Get it: https://platform.openai.com/api-keys" if account.key_setting == "OPENAI_API_KEY" else ""
+        return [f"{account.key_setting} was refused ({error.status_code}).{fix}"]
+    except openai.OpenAIError as error:
+        log.warning("openai_not_checked", setting=account.key_setting, error=type(error).__name__)
+    return []
 
 
 async def _refused(twilio: TwilioRest, name: str) -> list[str]:
@@ -307,8 +338,5 @@ def _sender(settings: Settings, business: Business, twilio: TwilioRest) -> Twili
 
 def _phrase_book(settings: Settings, speech: Speech, desk: FrontDesk) -> PhraseBook:
     return PhraseBook(
-        speech.client,
-        model=settings.tts_model,
-        voice=desk.prompts.prompt.head.voice,
-        folder=settings.data_dir / "phrases",
+        speech.voices.providers, voice=desk.prompts.prompt.head.voice, folder=settings.data_dir / "phrases"
     )

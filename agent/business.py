@@ -48,6 +48,7 @@ from appointments.model import (
     OpeningHours,
     PhoneNumber,
     Scope,
+    WhenFull,
 )
 from prompts.loader import CODE_TEMPLATE, FRONT_DESK, sms_template, sms_template_path
 from prompts.reading import FileProblem, Problem, dotted, explained, nearest_line, read_text
@@ -263,6 +264,10 @@ class BusinessFile(_Table):
     zone: Zone
     about: str = ""
     fallback_number: Number | None = None
+    when_full: Literal["queue", "dial", "call_back"] = "queue"
+    transfer_number: Number | None = None
+    transfer_to: Text | None = None
+    transfer_hours: Literal["open", "always"] = "open"
     sms_from: Number | None = None
     sms_countries: list[Country] = ["US", "CA"]
     scopes: list[Literal["read", "create", "reschedule", "cancel"]] = ["read", "create", "reschedule", "cancel"]
@@ -360,7 +365,11 @@ def value_problems(error: ValidationError, data: dict[str, object], line_of: Lin
 
 def business_problems(file: BusinessFile, path: Path, line_of: LineOf, event_type_id: str) -> list[Problem]:
     """Return what is wrong with a business file whose every value is right by itself."""
-    problems = _action_problems(file, line_of, event_type_id)
+    problems = [
+        *_full_problems(file, line_of),
+        *_transfer_problems(file, line_of),
+        *_action_problems(file, line_of, event_type_id),
+    ]
     prompt = _prompt(file, path)
     if prompt is not None and not prompt.is_file():
         problems.append(Problem(nearest_line(("prompt",), line_of), f"prompt: there is no file {prompt}", ("prompt",)))
@@ -384,6 +393,21 @@ def _action_named(index: int, title: object) -> str:
 
 def _prompt(file: BusinessFile, path: Path) -> Path | None:
     return Path(os.path.normpath(path.parent / file.prompt)) if file.prompt else None
+
+
+def _full_problems(file: BusinessFile, line_of: LineOf) -> list[Problem]:
+    if file.when_full == "dial" and file.fallback_number is None:
+        loc = ("when_full",)
+        return [Problem(nearest_line(loc, line_of), 'when_full: "dial" needs a fallback_number to dial', loc)]
+    return []
+
+
+def _transfer_problems(file: BusinessFile, line_of: LineOf) -> list[Problem]:
+    if file.transfer_number == file.number:
+        loc = ("transfer_number",)
+        text = "transfer_number: is the number that callers dial, so a call that is put through would come back"
+        return [Problem(nearest_line(loc, line_of), text, loc)]
+    return []
 
 
 def _action_problems(file: BusinessFile, line_of: LineOf, event_type_id: str) -> list[Problem]:
@@ -418,6 +442,10 @@ def business_of(file: BusinessFile, path: Path, event_type_id: str, line_of: Lin
             for index, table in enumerate(file.actions)
         ),
         fallback_number=PhoneNumber(file.fallback_number) if file.fallback_number else None,
+        when_full=WhenFull(file.when_full),
+        transfer_number=PhoneNumber(file.transfer_number) if file.transfer_number else None,
+        transfer_to=file.transfer_to or "",
+        transfers_always=file.transfer_hours == "always",
         sms_from=PhoneNumber(file.sms_from) if file.sms_from else None,
         sms_countries=tuple(file.sms_countries),
         scopes=frozenset(map(Scope, file.scopes)),

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent.bootstrap import open_worker
 from agent.outcome import Outcome, report_on_record
-from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, Rehearsed, new_folder
+from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, Rehearsed, as_dialled, new_folder
 from agent.report_lines import line_console, print_report
 from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine, load_scenario
 from agent.stand_ins import running_stand_ins, stop
+from agent.transfer import TRANSFERRED, what_is_told
 from agent.typed import run_typed_call
 from agent.typed_caller import chat_process
 from appointments.contact import valid_caller
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from agent.bootstrap import Worker
     from agent.outcome import Report
     from agent.settings import CalendarName, Settings, TalkSettings
     from agent.stand_ins import StandIns
     from agent.transcript import Turn
     from appointments.model import Business, CallSid
+    from appointments.store.records import CallRecord
     from appointments.store.store import Store
 
 UNSETTLED = "a text of this call is not sent yet; a worker that runs will go on trying"
@@ -89,11 +92,18 @@ async def chat(
                 on_tool=lambda tool: show({"tool": tool, "state": "started"}),
             )
         await worker.service.drain()
+        show_transfer(worker, await worker.store.call(call_sid), show)
         problems = [] if await texts_settled(worker.store, call_sid) else [UNSETTLED]
         report = await report_on_record(
             worker.store, call_sid, worker.desk.business, events, problems, calendar=settings.calendar_in_use
         )
     _show_end(report, as_json=as_json, is_real=True, expects=False)
+
+
+def show_transfer(worker: Worker, record: CallRecord | None, show: Callable[[dict[str, Any]], None]) -> None:
+    """Show whose phone would ring now, where there is no telephone that could put the caller through."""
+    if record is not None and record.outcome == TRANSFERRED:
+        show({"put_through": worker.desk.business.transfer_number, "told": what_is_told(record)})
 
 
 async def texts_settled(store: Store, call_sid: CallSid, *, patience_secs: float = SETTLE_SECS) -> bool:
@@ -174,7 +184,13 @@ async def _converse(
             prompt=rehearsal.rehearsed.prompt,
         )
         try:
-            await _relay(process, show, texts, on_first=lambda: rehearsal.start_faults(stand_ins))
+
+            def noted(told: dict[str, Any]) -> None:
+                if "put_through" in told:
+                    outcome.dialled.append(as_dialled(told))
+                show(told)
+
+            await _relay(process, noted, texts, on_first=lambda: rehearsal.start_faults(stand_ins))
         finally:
             await stop(process, ends_by_itself=True)
     if process.returncode:
@@ -342,6 +358,8 @@ def show_plain(told: dict[str, Any]) -> None:
         print(f"agent> {told['agent']}", flush=True)  # noqa: T201 -- the command's output
     elif told.get("state") == "finished":
         print(f"       [{told['tool']}: {told['status']}, {told['took_ms']} ms]", flush=True)  # noqa: T201 -- same
+    elif "put_through" in told:
+        print(f"       [{told['put_through']} would ring now; who answers hears: {told['told']}]", flush=True)  # noqa: T201 -- same
     elif "sms" in told:
         body = told["sms"].replace("\n", "\n        ")
         print(f"       [text to {told['to']}: {body}]", flush=True)  # noqa: T201 -- same

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from appointments.errors import SlotlineError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from agent.settings import Settings
 
 app = typer.Typer(
@@ -69,8 +71,10 @@ def options(
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8080,
+    processes: Annotated[int, typer.Option(min=1, max=256, help="How many share the port: one for each core.")] = 1,
     env_file: EnvFile = Path(".env"),
     no_env_file: NoEnvFile = False,
+    member: Annotated[bool, typer.Option("--member", hidden=True)] = False,
 ) -> None:
     """Take calls."""
     from agent.logs import configure_logs
@@ -78,9 +82,24 @@ def serve(
 
     settings = load_settings(None if no_env_file else env_file)
     configure_logs(settings.log_level, settings.log_format, settings.log_pii)
+    if processes > 1:
+        from agent.processes import serve_together
+
+        options = ("--no-env-file",) if no_env_file else ("--env-file", str(env_file))
+        raise typer.Exit(asyncio.run(serve_together(processes, host=host, port=port, options=options)))
     from agent.server import serve as run
 
-    asyncio.run(run(settings, host=host, port=port))
+    _run_quickly(run(settings, host=host, port=port, is_member=member))
+
+
+def _run_quickly(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` on the faster event loop, where there is one: Windows has none."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
 
 
 @app.command()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from pipecat.frames.frames import LLMMessagesAppendFrame, LLMRunFrame, UserIdleTimeoutUpdateFrame
+from pipecat.frames.frames import (
+    LLMContextFrame,
+    LLMMessagesAppendFrame,
+    LLMRunFrame,
+    TTSSpeakFrame,
+    UserIdleTimeoutUpdateFrame,
+)
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -19,14 +26,25 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.workers.runner import WorkerRunner
 
 from agent import phrases
+from agent.call_length import watch_length
+from agent.call_note import call_note
+from agent.context_budget import ContextBudget
 from agent.dtmf import KeyCollector
+from agent.keypad import Keypad
+from agent.latency import LatencyWatch
+from agent.patience import Patience, TurnsWithoutModel, tells_to_wait
+from agent.saying_on import SayingOn
+from agent.slow_words import slow_words
 from agent.speech_guard import SpeechGuarding, speech_guard
+from agent.transfer import watch_transfer
 from agent.watchdog import DeadAirWatchdog
 from appointments.digits import CODE_LENGTH
 from tools.choice import hold_choice
+from tools.keys import meaning
 from tools.registry import register
 from tools.session import BookingSession, Utterance
 from tools.toolbox import all_tools
+from tools.waiting import asks_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,20 +52,17 @@ if TYPE_CHECKING:
     from pipecat.frames.frames import Frame
     from pipecat.processors.frame_processor import FrameProcessor
     from pipecat.processors.frameworks.rtvi import RTVIProcessor
-    from pipecat.services.openai.llm import OpenAILLMService
 
     from agent.instructions import Instructions
+    from agent.saying_on import Rest
     from agent.speech_guard import GuardMode
+    from agent.speech_services import SharedLLM
     from agent.transcript import Transcript
     from appointments.model import EventType
     from tools.replies import Reply
 
 log = structlog.get_logger(__name__)
 
-NUDGE_SECS = 7.0
-NUDGES = 2
-NUDGES_FOR_A_CODE = 6
-"""A text may take most of a minute."""
 VAD_IDLE_SECS = 1.0
 AFTER_HANG_UP_SECS = 20.0
 """How long what the caller said last may take to be acted on after they hung up."""
@@ -64,6 +79,14 @@ class Mouth(Protocol):
         """Wait until all that was said has reached the caller; returns False when they spoke over it."""
         ...
 
+    def resume(self) -> Rest:
+        """Say on what the caller cut off."""
+        ...
+
+    def forget_rest(self) -> None:
+        """What was cut off is not to be said any more."""
+        ...
+
 
 class Conversation:
     """Model, tools, context, keys, speech guard and watchdog of one call.
@@ -73,7 +96,9 @@ class Conversation:
         event_types: What each action books, by the action's name.
         mouth: Says phrases that need no service.
         guard_mode: What becomes of a sentence with a day or a time that comes from nowhere.
+        context_tokens: How much of a long call the model is sent.
         before_stop: Is told the outcome while the caller is still connected.
+        goes_on: Where a call was whose line broke: the caller hears it, behind an apology, in place of the greeting.
         on_tool: Is told the name of each tool that starts.
     """
 
@@ -83,18 +108,21 @@ class Conversation:
         session: BookingSession,
         event_types: Mapping[str, EventType],
         instructions: Instructions,
-        llm: OpenAILLMService,
+        llm: SharedLLM,
         mouth: Mouth,
         guard_mode: GuardMode,
         transcript: Transcript,
         user_params: LLMUserAggregatorParams,
+        context_tokens: int,
         before_stop: Callable[[str], Awaitable[None]],
+        goes_on: str = "",
         on_tool: Callable[[str], None] = lambda _tool: None,
     ) -> None:
         self.session = session
         self.llm = llm
         self.mouth = mouth
-        self._greeting = instructions.greeting
+        self._greeting = phrases.CUT_OFF if goes_on else instructions.greeting
+        self._goes_on = goes_on
         self._transcript = transcript
         self._before_stop = before_stop
         tools = all_tools(session, event_types)
@@ -109,10 +137,19 @@ class Conversation:
         if self._guard is not None:
             self.guard = (SpeechGuarding(self._guard, is_replacing=guard_mode == "replace", heard=self.heard),)
         self.keys = KeyCollector(expected=lambda: self.keys_expected, on_typing=self._on_typing, on_entry=self.keyed)
-        self.watchdog = DeadAirWatchdog(say=self.say, answer_again=self.answer_again, give_up=self.end)
+        self._keypad = Keypad(session, self.heard)
+        self._patience = Patience()
+        self.without_model = TurnsWithoutModel(self._may_wait)
+        """What stands right before the model of a spoken call."""
+        self._budget = ContextBudget(context_tokens, partial(call_note, session))
+        self.watchdog = DeadAirWatchdog(
+            say=self.say, answer_again=self.answer_again, give_up=self.end, truth=partial(slow_words, session)
+        )
+        self._saying_on = SayingOn(mouth, llm, self.context, self.watchdog, queue=self.queue)
+        self.latency = LatencyWatch(is_owed=lambda: not self.watchdog.quiet.is_set())
+        """Measures nothing until it watches the processors of a spoken call."""
         self.started = asyncio.Event()
         self.outcome = "caller_hung_up"
-        self._nudges = 0
         self._awaited = 1
         """How many must still be ready before the greeting: the pipeline, and the caller's page if there is one."""
         self._is_stopped = False
@@ -166,15 +203,26 @@ class Conversation:
             rtvi.add_event_handler("on_client_ready", self._on_ready)
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
         await runner.add_workers(worker)
-        watchers = [asyncio.create_task(self._watch_goodbye()), asyncio.create_task(self._watch_length(max_secs))]
+        watchers = [
+            asyncio.create_task(self._watch_goodbye()),
+            asyncio.create_task(watch_transfer(self)),
+            asyncio.create_task(watch_length(self, max_secs)),
+        ]
         try:
             await runner.run()
         finally:
             for watcher in watchers:
                 watcher.cancel()
+            self._saying_on.close()
             if self.outcome == "completed":
                 # Who was cut off may call again and go on where they were.
                 await self.session.service.holds.release(self.session.call_sid)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the agent is saying goodbye, or putting the caller through."""
+        session = self.session
+        return self._ending is not None or session.goodbye.is_set() or session.putting_through.is_set()
 
     async def say(self, text: str) -> bool:
         is_said = await self.mouth.say(text)
@@ -192,33 +240,48 @@ class Conversation:
     async def hear(self, text: str) -> None:
         """Take `text` as what the caller said."""
         message: Any = {"role": "user", "content": text}
+        may_wait = self._may_wait(text)
+        frame = LLMMessagesAppendFrame([message], run_llm=not may_wait)
+        frame.interruptible = False  # a noise on the line must not lose it
+        if may_wait:
+            await self.queue(frame)
+            await self._flush()
+            await self._wait_for_caller()
+            return
+        self._patience.caller_is_back()
         self._hold_choice(Utterance(is_agent=False, text=text))
         self.watchdog.expect_answer()
-        frame = LLMMessagesAppendFrame([message], run_llm=True)
-        frame.interruptible = False  # a noise on the line must not lose it
+        self.latency.caller_finished()
         await self.queue(frame)
 
     async def keyed(self, digits: str) -> None:
         """Take `digits` as what the caller typed on the phone's keys."""
-        text = f"(typed {' '.join(digits)})"
+        text = meaning(digits, self.session, self.heard())
+        self._keypad.caller_is_understood()
         self.typed(text)
         await self.hear(text)
 
     @property
     def keys_expected(self) -> int | None:
         """How many digits complete what the caller types, None when any number may."""
-        return CODE_LENGTH if self.session.identity.awaits_code else None
+        if self.session.identity.awaits_code:
+            return CODE_LENGTH
+        return 1 if self._keypad.is_offered else None
 
     def typed(self, text: str) -> None:
         """Note what the caller typed between what they say; it is on its way to the model."""
-        self._nudges = 0
+        self._patience.caller_is_back()
+        self.mouth.forget_rest()
         self._transcript.add("caller", text)
         self.watchdog.expect_answer()
 
     async def answered(self) -> None:
         """Wait until the agent has said all it has to say."""
-        assert self._worker is not None
         await self.watchdog.quiet.wait()
+        await self._flush()
+
+    async def _flush(self) -> None:
+        assert self._worker is not None
         await self._worker.flush_pipeline()
 
     async def end(self, phrase: str, *, outcome: str = "failed") -> None:
@@ -271,13 +334,19 @@ class Conversation:
         if not await self.say(self._greeting):
             # Nothing can be said at all: what follows the stream tells the caller.
             await self.end("", outcome="crashed")
+        elif self._goes_on:
+            await self.queue(TTSSpeakFrame(self._goes_on))
         self.started.set()
 
     async def _watch_goodbye(self) -> None:
         while True:
             await self.session.goodbye.wait()
             self.watchdog.switch_off()
-            if not await self.watchdog.last_answer_finished():
+            has_spoken = await self.watchdog.last_answer_finished()
+            if self.session.putting_through.is_set():
+                self.session.goodbye.clear()  # one answer called for both: a person counts for more
+                continue
+            if not has_spoken:
                 await self.mouth.say(phrases.GOODBYE)
             if await self.mouth.finish():
                 await self.end("", outcome="completed")
@@ -285,11 +354,6 @@ class Conversation:
             # The caller spoke over the goodbye: they want something more.
             self.session.goodbye.clear()
             self.watchdog.switch_on()
-
-    async def _watch_length(self, max_secs: float) -> None:
-        await asyncio.sleep(max_secs)
-        log.warning("call_too_long", max_secs=max_secs)
-        await self.end(phrases.OUT_OF_TIME, outcome="out_of_time")
 
     def _on_tool_ended(self, tool: str, reply: Reply, took_ms: int) -> None:
         if self._guard is not None:
@@ -307,30 +371,81 @@ class Conversation:
         self.user.add_event_handler("on_user_turn_stopped", self._on_caller_turn)
         self.user.add_event_handler("on_user_turn_idle", self._on_caller_idle)
         self.assistant.add_event_handler("on_assistant_turn_stopped", self._on_agent_turn)
+        self.llm.add_event_handler("on_before_process_frame", self._fit_context)
 
     async def _on_caller_turn(self, _aggregator: Any, _strategy: Any, message: Any) -> None:
+        may_wait = self.without_model.has_kept()
         if message.content:
-            self._nudges = 0
             self._transcript.add("caller", message.content)
+        if may_wait:
+            await self._wait_for_caller()
+        elif message.content:
+            await self._caller_is_back()
             self._hold_choice(Utterance(is_agent=False, text=message.content))
-        else:
+            self.mouth.forget_rest()
+        elif self._patience.is_holding:
+            # Whoever asked for a moment may make a noise meanwhile.
+            self.watchdog.owe_nothing()
+        elif not await self._saying_on.go_on():
             await self.watchdog.not_heard(is_failure=False)
+
+    def _may_wait(self, text: str) -> bool:
+        """Claim that `text` asks for a moment, and that nothing is on its way which the caller must hear first."""
+        return asks_to_wait(text) and not (self.is_ending or self.watchdog.tools_running)
+
+    async def _wait_for_caller(self) -> None:
+        self._patience.caller_asked_to_wait()
+        self.mouth.forget_rest()
+        self.watchdog.owe_nothing()
+        self.latency.silence.nothing_owed()
+        await self.queue(UserIdleTimeoutUpdateFrame(timeout=self._patience.secs))
+        await self.say(phrases.TAKE_YOUR_TIME)
+
+    async def _model_lets_wait(self) -> None:
+        """Leave the caller alone whom the model has told to take their time."""
+        self._patience.caller_asked_to_wait()
+        await self.queue(UserIdleTimeoutUpdateFrame(timeout=self._patience.secs))
+
+    async def _caller_is_back(self) -> None:
+        was_holding = self._patience.is_holding
+        self._patience.caller_is_back()
+        if was_holding:
+            await self.queue(UserIdleTimeoutUpdateFrame(timeout=self._patience.secs))
+
+    def _fit_context(self, _llm: Any, frame: Frame) -> None:
+        """Let the model have as much of the call as the budget allows; our own context keeps it all."""
+        if isinstance(frame, LLMContextFrame):
+            context = frame.context
+            messages: Any = context.messages
+            fitting: Any = self._budget.fit(messages)
+            if fitting is not messages:
+                frame.context = LLMContext(fitting, tools=context.tools, tool_choice=context.tool_choice)
 
     async def _on_typing(self, is_typing: bool) -> None:
         """Wait while the caller presses keys, and be patient anew after each."""
+        self._patience.caller_is_back()
         self.watchdog.caller_types(is_typing)
-        await self.queue(UserIdleTimeoutUpdateFrame(timeout=NUDGE_SECS))
+        await self.queue(UserIdleTimeoutUpdateFrame(timeout=self._patience.secs))
 
     async def _on_caller_idle(self, _aggregator: Any) -> None:
-        if self._ending is not None or self.session.goodbye.is_set():
+        if self.is_ending:
             return
-        self._nudges += 1
-        if self._nudges <= (NUDGES_FOR_A_CODE if self.session.identity.awaits_code else NUDGES):
-            await self.say(phrases.STILL_THERE)
-        else:
+        self.latency.silence.nothing_owed()
+        was_holding = self._patience.is_holding
+        nudge = self._patience.nudge(awaits_code=self.session.identity.awaits_code)
+        if not nudge:
             await self.end(phrases.NOBODY_THERE, outcome="nobody_there")
+            return
+        if was_holding and not self._patience.is_holding:
+            await self.queue(UserIdleTimeoutUpdateFrame(timeout=self._patience.secs))
+        await self.say(nudge)
 
     async def _on_agent_turn(self, _aggregator: Any, message: Any) -> None:
         if message.content:
             self._transcript.add("agent", message.content, is_cut=message.interrupted)
             self._hold_choice()
+            if tells_to_wait(message.content):
+                await self._model_lets_wait()
+            if not message.interrupted and (notice := self._keypad.notice(message.content)):
+                self.watchdog.say_instead(notice.phrase)
+                await self.queue(TTSSpeakFrame(notice.say))

@@ -10,10 +10,10 @@ import structlog
 
 from agent import phrases
 from agent.business import load_business, load_code_template, load_prompts, load_sms_template, names_calcom
-from agent.instructions import render_instructions
+from agent.instructions import render_greeting, render_instructions
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError
 from calendars.calcom import EVENT_TYPE_PLACES
-from prompts.loader import BOOKING_SCRIPT, CODE_TEMPLATE, SMS_TEMPLATES, sms_template_path
+from prompts.loader import BOOKING_SCRIPT, CODE_TEMPLATE, SMS_TEMPLATES, TRANSFER_SCRIPT, sms_template_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -53,6 +53,10 @@ class FrontDesk:
         return render_instructions(
             self.prompts, self.business, caller=caller, now=now, is_recorded=is_recorded, note=note
         )
+
+    def greeting(self, *, is_recorded: bool) -> str:
+        """Return what a caller hears first, unless they have called before in the same call."""
+        return render_greeting(self.prompts, self.business, is_recorded=is_recorded)
 
     def phrases(self, *, now: datetime, is_recorded: bool) -> tuple[str, ...]:
         """Return all that a call may have to say without a model, its greeting first."""
@@ -186,7 +190,7 @@ class FrontDeskWatch:
     def _fingerprint(self) -> tuple[tuple[int, ...], ...]:
         """Return what changes when a file does; following links, as a mounted volume swaps them."""
         texts = (sms_template_path(name) for name in (*SMS_TEMPLATES, CODE_TEMPLATE))
-        shipped = (BOOKING_SCRIPT, *texts)
+        shipped = (BOOKING_SCRIPT, TRANSFER_SCRIPT, *texts)
         return tuple(_mark(file) for file in (self._business_file, self._worker.desk.prompts.prompt.path, *shipped))
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from appointments.errors import ConfigError
-from prompts.loader import FRONT_DESK, Prompt, fill, load_booking_script, load_prompt
+from prompts.loader import FRONT_DESK, Prompt, fill, load_booking_script, load_prompt, load_transfer_script
 from prompts.reading import FileProblem, Problem
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Source(StrEnum):
     AUTHOR = "author"
     """The instructions file."""
     SCRIPT = "script"
-    """The shipped booking script."""
+    """The shipped booking script, and that of putting callers through."""
     BUSINESS = "business"
     """The business file."""
     CALL = "call"
@@ -80,16 +80,17 @@ class Instructions:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """The prompt and the booking script of an action, loaded and checked once at start-up."""
+    """The prompt, the booking script of an action and that of putting callers through, loaded once at start-up."""
 
     prompt: Prompt
     booking_script: str
+    transfer_script: str
 
 
 def load_prompt_set(path: Path = FRONT_DESK) -> PromptSet:
     """Return the prompt in `path` and the shipped booking script; raises `ConfigError` with file and line."""
     try:
-        return PromptSet(load_prompt(path), load_booking_script())
+        return PromptSet(load_prompt(path), load_booking_script(), load_transfer_script())
     except FileProblem as problem:
         raise ConfigError(str(problem)) from problem
 
@@ -123,26 +124,37 @@ def render_instructions(
         note: What is known of this caller before they say a word.
     """
     head = prompts.prompt.head
-    values = {
-        "agent": head.name,
-        "business": business.name,
-        "recording_notice": RECORDING_NOTICE if is_recorded else "",
-    }
+    values = _values(prompts, business, is_recorded=is_recorded)
     parts = [
         *_of_file(Source.AUTHOR, prompts.prompt.text, values, first_line=prompts.prompt.text_line),
         *(part for action in business.actions for part in _script(prompts.booking_script, action, business)),
+        *(_of_file(Source.SCRIPT, prompts.transfer_script, {}, first_line=1) if business.transfer_number else ()),
         Part(Source.BUSINESS, f"{_facts(business)}\n\n"),
         Part(Source.CALL, f"{_calendar_table(business, now.astimezone(business.zone).date())}\n\n"),
         Part(Source.CALL, "\n".join(filter(None, (f"Caller's number: {caller or 'unknown'}", note)))),
     ]
     return Instructions(
         parts=tuple(parts),
-        greeting=_greeting(head.greeting, values),
+        greeting=render_greeting(prompts, business, is_recorded=is_recorded),
         voice=head.voice,
         language=head.language,
         model=head.model,
         temperature=head.temperature,
     )
+
+
+def render_greeting(prompts: PromptSet, business: Business, *, is_recorded: bool) -> str:
+    """Return what the agent says first."""
+    return _greeting(prompts.prompt.head.greeting, _values(prompts, business, is_recorded=is_recorded))
+
+
+def _values(prompts: PromptSet, business: Business, *, is_recorded: bool) -> Mapping[str, str]:
+    """Return what fills the placeholders of a prompt."""
+    return {
+        "agent": prompts.prompt.head.name,
+        "business": business.name,
+        "recording_notice": RECORDING_NOTICE if is_recorded else "",
+    }
 
 
 def _of_file(source: Source, text: str, values: Mapping[str, str], *, first_line: int) -> Iterator[Part]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
+from agent import metrics
+from agent.loop_lag import LoopLag
 from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear
 from appointments.outbox import OPTED_OUT
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
@@ -34,6 +36,8 @@ LATE_MS = 80
 """Pipecat keeps that much audio in hand: a longer stall is a gap in somebody's sentence."""
 START_SECS = 5.0
 """So long stalls are part of starting, when there is no call yet to stutter."""
+LAST_TEXTS_SECS = 15.0
+"""How long texts that are due may still be sent when all else has ended: longer than Twilio is waited for."""
 
 
 class TwilioSender:
@@ -70,22 +74,28 @@ class Jobs:
         self._store = store
         self._longest_call = longest_call(max_call_secs)
         self._tasks: list[asyncio.Task[None]] = []
+        self.lag = LoopLag()
+        """How late the event loop is."""
 
     async def __aenter__(self) -> Self:
-        self.add("outbox", self._outbox.run())
+        self._sending = self.add("outbox", self._outbox.run())
         self.add("settling", self._settle())
-        self.add("event_loop_watch", watch_event_loop())
+        self.add("event_loop_watch", watch_event_loop(self.lag))
         return self
 
-    def add(self, name: str, job: Coroutine[Any, Any, None]) -> None:
+    def add(self, name: str, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `job`, which has no end of its own, until this is closed."""
         task = asyncio.create_task(job, name=name)
         task.add_done_callback(_tell_death)
         self._tasks.append(task)
+        return task
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._outbox.finish()
+        # What is not sent by then stays in the outbox for the next process.
+        await asyncio.wait({self._sending}, timeout=LAST_TEXTS_SECS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,7 +125,7 @@ def longest_call(max_call_secs: int) -> timedelta:
     return timedelta(seconds=max_call_secs + GOODBYE_SECS)
 
 
-async def watch_event_loop(*, start_secs: float = START_SECS) -> None:
+async def watch_event_loop(lag: LoopLag, *, start_secs: float = START_SECS) -> None:
     """Log when something kept the event loop waiting: every live call hears it as a stutter."""
     loop = asyncio.get_running_loop()
     started_at = loop.time() + start_secs
@@ -123,6 +133,9 @@ async def watch_event_loop(*, start_secs: float = START_SECS) -> None:
         due, cpu_secs = loop.time() + LOOP_TICK_SECS, time.thread_time()
         await asyncio.sleep(LOOP_TICK_SECS)
         late_ms = round((loop.time() - due) * 1000)
+        if due >= started_at:
+            lag.note(late_ms)
+            metrics.LOOP_LAG.observe(late_ms / 1000)
         if late_ms >= LATE_MS:
             cpu_ms = round((time.thread_time() - cpu_secs) * 1000)
             tell = log.debug if due < started_at else log.warning

@@ -6,14 +6,24 @@ import asyncio
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 from agent.booked_before import call_before
 from agent.builtin_world import TAKER, fired
 from agent.stand_ins import database_url
-from agent.verdict import Held, concerned, wrong_bookings, wrong_record, wrong_requests, wrong_texts, wrong_words
+from agent.verdict import (
+    Held,
+    concerned,
+    wrong_bookings,
+    wrong_record,
+    wrong_requests,
+    wrong_texts,
+    wrong_transfer,
+    wrong_words,
+)
 from appointments.model import LIVE, AppointmentStatus
+from appointments.store.records import STAGES
 from appointments.store.store import Store
 
 if TYPE_CHECKING:
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
     from agent.settings import CalendarName
     from agent.stand_ins import StandIns
     from appointments.model import Appointment, Booking, Business, CallSid
-    from appointments.store.records import CallerRequest
+    from appointments.store.records import CallerRequest, CallTimes
 
 HELD = ("accepted", "pending")
 """The statuses of a Cal.com booking that holds its slot."""
@@ -43,15 +53,17 @@ class Outcome:
     has_ended: bool = False
     """Whether the caller told of the call's end."""
     problems: list[str] = field(default_factory=list)
+    dialled: list[dict[str, Any]] = field(default_factory=list)
+    """The phones that the caller was put through to."""
     call_began_ms: int = 0
     """When the call that is held was connected, as seen from the first."""
     _began: float | None = None
 
-    def connected(self) -> None:
-        """Count time from now; in a second call it goes on."""
+    def connected(self, at_ms: int = 0) -> None:
+        """Count time from now; in a second call it goes on, and in a second stream, `at_ms` of its call."""
         if self._began is None:
             self._began = time.monotonic()
-        self.call_began_ms = self.now_ms()
+        self.call_began_ms = self.now_ms() - at_ms
 
     def now_ms(self) -> int:
         """Return the time since the call was connected; what comes before has no later time than its start."""
@@ -74,6 +86,12 @@ class Report:
     turns: Sequence[dict[str, Any]] = ()
     greeting_ms: int | None = None
     voice_to_voice_ms: dict[str, int] | None = None
+    worst_silence_ms: int | None = None
+    """By the worker's own record, as are the next."""
+    stages_ms: dict[str, int] | None = None
+    """The median of each stage of the answers."""
+    dialled: Sequence[dict[str, Any]] = ()
+    """The phones that the caller was put through to, each with `number`, `status`, `is_bridged` and `told`."""
     guarded: int = 0
     """How many sentences of the model the speech guard objected to."""
     faults: Sequence[dict[str, Any]] = ()
@@ -100,7 +118,7 @@ async def judge(
     outcome: Outcome,
 ) -> Report:
     """Look at the calendar, the texts and the record, and compare them with `expect`; None: anything may stand."""
-    states = {service: await stand_ins.state(service) for service in ("calcom", "twilio", "openai")}
+    states = {service: await stand_ins.state(service) for service in stand_ins.services}
     texts = [
         message
         for message in states["twilio"]["messages"]
@@ -122,6 +140,7 @@ async def judge(
         problems += wrong or wrong_record(scenario, expect, record.appointments)
         problems += wrong_requests(expect, record.requests)
         problems += [*wrong_texts(expect, texts), *wrong_words(expect, events)]
+        problems += wrong_transfer(expect, outcome.dialled)
     before = {call_before(place): each.at.replace(tzinfo=business.zone) for place, each in enumerate(scenario.booked)}
     ours = [each for each in record.appointments if _is_touched(each, before.get(each.call_sid))]
     starts = {each.slot.start for each in ours if each.call_sid not in before}
@@ -135,11 +154,25 @@ async def judge(
         turns=_turns(events),
         greeting_ms=outcome.greeting_ms,
         voice_to_voice_ms=None if outcome.is_typed else percentiles(outcome.voice_to_voice_ms),
+        **_measured(record.times),
+        dialled=outcome.dialled,
         guarded=await asyncio.to_thread(_guarded, folder / "worker.log"),
         faults=faults,
         problems=problems,
         files=_files(folder),
     )
+
+
+def _measured(calls: Sequence[CallTimes]) -> dict[str, Any]:
+    """Return what the worker measured of the calls, as a report has it."""
+    silences = [call.worst_silence_ms for call in calls if call.worst_silence_ms is not None]
+    turns = [turn for call in calls for turn in call.turns]
+    stages = {}
+    for stage in STAGES:
+        known = [took_ms for turn in turns if (took_ms := getattr(turn, f"{stage}_ms")) is not None]
+        if known:
+            stages[stage] = round(median(known))
+    return {"worst_silence_ms": max(silences, default=None), "stages_ms": stages or None}
 
 
 def _guarded(log: Path) -> int:
@@ -198,6 +231,7 @@ async def report_on_record(
     """Report on a call by our own record only, when the services are real."""
     ours = await store.appointments(call_sid)
     texts = [text for appointment in ours for text in await store.texts(appointment.appointment_id)]
+    times = await store.times(call_sid)
     return Report(
         scenario="",
         ok=not problems,
@@ -206,23 +240,32 @@ async def report_on_record(
         **_described(ours, business),
         sms=[{"to": text.to, "body": text.body, "status": text.status or text.state} for text in texts],
         turns=_turns(events),
+        greeting_ms=times.greeting_ms,
+        voice_to_voice_ms=percentiles([turn.voice_to_voice_ms for turn in times.turns]),
+        **_measured([times]),
         problems=problems,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What our own database has: every appointment, what the built-in calendar holds, what callers left."""
+    """What our own database has: appointments, what the built-in calendar holds, what callers left and waited."""
 
     appointments: Sequence[Appointment]
     bookings: Sequence[Booking]
     requests: Sequence[CallerRequest]
+    times: Sequence[CallTimes]
 
 
 async def _record(folder: Path) -> _Record:
     store = await Store.open(database_url(folder))
     try:
-        return _Record(await store.appointments(), await store.bookings(**EVER), await store.requests())
+        return _Record(
+            appointments=await store.appointments(),
+            bookings=await store.bookings(**EVER),
+            requests=await store.requests(),
+            times=await store.timed_calls(),
+        )
     finally:
         await store.close()
 

@@ -21,26 +21,36 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent import spoken_forms
+from agent.failover import FAILURES, provider_failed
+from agent.file_lock import held
 from agent.phrases import FILLERS
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from agent.speech_services import Model
 
 log = structlog.get_logger(__name__)
 
 PHONE_RATE: Final = 8000
 TTS_RATE: Final = 24000
 """What OpenAI's speech endpoint sends as pcm: https://platform.openai.com/docs/guides/text-to-speech"""
+_REFUSALS: Final = (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError)
 
 
 class PhraseBook:
-    """Phrases as 8 kHz audio in one voice, kept on disk by a hash of what they were made of."""
+    """Phrases as 8 kHz audio in one voice, kept on disk by a hash of what they were made of.
 
-    def __init__(self, client: openai.AsyncOpenAI, *, model: str, voice: str, folder: Path) -> None:
-        self._client = client
-        self._model = model
+    Args:
+        models: Who may speak them: the first of them that can, and it speaks them all.
+        voice: Whose voice it is, where a model has none of its own.
+    """
+
+    def __init__(self, models: Sequence[Model], *, voice: str, folder: Path) -> None:
+        self._models = models
         self._voice = voice
         self._folder = folder
         self._audio: dict[str, bytes] = {}
@@ -59,27 +69,54 @@ class PhraseBook:
         """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         missing = [text for text in texts if text not in self._audio]
-        for text in missing:
-            path = self._path(text)
-            if kept := await asyncio.to_thread(_read, path):
-                self._audio[text] = kept
-                continue
-            try:
-                spoken = await self._client.audio.speech.create(
-                    model=self._model, voice=self._voice, input=text, response_format="pcm"
-                )
-            except (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError) as error:
-                raise ConfigError(f'voice "{self._voice}" of {self._model} is refused: {error.message}') from error
-            except openai.OpenAIError as error:
-                self.failure = type(error).__name__
-                return False
-            audio = await asyncio.to_thread(_to_phone_rate, spoken.content)
-            await asyncio.to_thread(_write, path, audio)
-            self._audio[text] = audio
+        main, *others = self._models
+        try:
+            self._audio |= await self._rendered(main, missing)
+        except _REFUSALS as error:
+            raise ConfigError(f'voice "{self._voice_of(main)}" of {main.name} is refused: {error.message}') from error
+        except FAILURES as error:
+            return await self._render_by(others, missing, error)
         return True
 
-    def _path(self, text: str) -> Path:
-        made_of = "\0".join((self._model, self._voice, str(PHONE_RATE), text))
+    async def _render_by(self, models: Sequence[Model], texts: Sequence[str], error: Exception) -> bool:
+        """Render all `texts` by one of those who stand in, after another has failed with `error`."""
+        for model in models:
+            provider_failed("tts", "main", error)
+            try:
+                self._audio |= await self._rendered(model, texts)
+            except FAILURES as another:
+                error = another
+            else:
+                return True
+        self.failure = type(error).__name__
+        return False
+
+    async def _rendered(self, model: Model, texts: Sequence[str]) -> dict[str, bytes]:
+        rendered = {}
+        for text in texts:
+            path = self._path(model, text)
+            if kept := await asyncio.to_thread(_read, path):
+                rendered[text] = kept
+                continue
+            async with held(self._folder.with_name(f"{self._folder.name}.lock")):
+                # Another process that has just started may have rendered it meanwhile.
+                rendered[text] = await asyncio.to_thread(_read, path) or await self._render_one(model, text, path)
+        return rendered
+
+    async def _render_one(self, model: Model, text: str, path: Path) -> bytes:
+        spoken = await model.client.audio.speech.create(
+            model=model.name, voice=self._voice_of(model), input=spoken_forms.spoken(text), response_format="pcm"
+        )
+        audio = await asyncio.to_thread(_to_phone_rate, spoken.content)
+        await asyncio.to_thread(_write, path, audio)
+        return audio
+
+    def _voice_of(self, model: Model) -> str:
+        return model.voice or self._voice
+
+    def _path(self, model: Model, text: str) -> Path:
+        said = spoken_forms.spoken(text)
+        made_of = "\0".join((*model.place, model.name, self._voice_of(model), str(PHONE_RATE), said))
         return self._folder / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.pcm"
 
 
@@ -100,17 +137,24 @@ class PhrasePlayer(FrameProcessor):
         if audio is None:
             log.error("phrase_missing", phrase=text)
             return False
-        await self.push_frame(TTSStartedFrame())
-        # One frame, so that nothing of the speech service can get in between.
-        await self.push_frame(TTSAudioRawFrame(audio, PHONE_RATE, 1))
-        is_filler = text in FILLERS
-        words = TTSTextFrame(text, text_type="sentence")
-        words.append_to_context = not is_filler
-        await self.push_frame(words)
-        await self.push_frame(TTSStoppedFrame())
-        if not is_filler:
-            await self.push_frame(LLMAssistantPushAggregationFrame())
+        for frame in frames_of(text, audio):
+            await self.push_frame(frame)
         return True
+
+
+def frames_of(text: str, audio: bytes) -> Sequence[Frame]:
+    """Return what stands for a phrase in a pipeline."""
+    is_filler = text in FILLERS
+    words = TTSTextFrame(text, text_type="sentence")
+    words.append_to_context = not is_filler
+    return (
+        TTSStartedFrame(append_to_context=not is_filler),
+        # One frame, so that nothing of the speech service can get in between.
+        TTSAudioRawFrame(audio, PHONE_RATE, 1),
+        words,
+        TTSStoppedFrame(),
+        *(() if is_filler else (LLMAssistantPushAggregationFrame(),)),
+    )
 
 
 def _read(path: Path) -> bytes:

@@ -7,11 +7,15 @@ import wave
 from typing import TYPE_CHECKING, Any
 
 from pipecat.processors.audio.audio_buffer_processor import AudioBufferProcessor
+from pipecat.processors.frame_processor import FrameDirection
 
 from agent.phrase_book import PHONE_RATE
+from agent.played import FillerStartedFrame
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipecat.frames.frames import Frame
 
 CHUNK_SECS = 10
 
@@ -22,7 +26,7 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: wave.Wave_write | None = None
-        self.processor = AudioBufferProcessor(
+        self.processor = _Recorder(
             sample_rate=PHONE_RATE,
             num_channels=2,
             buffer_size=PHONE_RATE * 2 * CHUNK_SECS,
@@ -45,3 +49,9 @@ class Recording:
             self._file.setsampwidth(2)
             self._file.setframerate(PHONE_RATE)
         self._file.writeframes(audio)
+
+
+class _Recorder(AudioBufferProcessor):
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        if not isinstance(frame, FillerStartedFrame):
+            await super().push_frame(frame, direction)

@@ -33,12 +33,13 @@ from appointments.errors import ConfigError
 from appointments.model import CallSid
 from appointments.store.store import Store
 from simulator.caller_texts import code_in
+from simulator.faults import ANY
 from simulator.script import SMS_CODE, Line, Script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from agent.scenarios import Scenario, ScenarioLine
+    from agent.scenarios import Scenario, ScenarioFault, ScenarioLine
     from agent.settings import CalendarName
     from appointments.model import Action, Business
 
@@ -59,7 +60,7 @@ _MEETINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened in the call, as it happens. `who` is caller, agent, tool or problem."""
+    """Something that happened in the call, as it happens. `who` is caller, agent, tool, person or problem."""
 
     who: str
     text: str
@@ -215,7 +216,7 @@ class Rehearsal:
 
     async def start_faults(self, stand_ins: StandIns) -> None:
         """Let the scenario's faults happen from now on: a worker that starts needs its services."""
-        for service in ("calcom", "twilio", "openai"):
+        for service in stand_ins.services:
             faults = [
                 fault.model_dump(exclude={"service"}, exclude_none=True)
                 for fault in self.scenario.faults
@@ -311,7 +312,9 @@ class Rehearsal:
     def _note(self, told: dict[str, Any], outcome: Outcome) -> None:
         match told["event"]:
             case "connected":
-                outcome.connected()
+                outcome.connected(told["at_ms"])
+            case "dialled":
+                self._note_dialled({name: told[name] for name in ("number", "status", "is_bridged", "told")}, outcome)
             case "said":
                 self._tell(Event("caller", told["text"], outcome.call_began_ms + told["at_ms"]))
             case "heard":
@@ -324,6 +327,12 @@ class Rehearsal:
                 outcome.greeting_ms = told.get("greeting_ms")
                 outcome.voice_to_voice_ms += told.get("voice_to_voice_ms", [])
                 outcome.has_ended = True
+
+    def _note_dialled(self, dialled: dict[str, Any], outcome: Outcome) -> None:
+        outcome.dialled.append(dialled)
+        became = "takes the call" if dialled["is_bridged"] else f"does not take the call ({dialled['status']})"
+        heard = f"{dialled['told']} " if dialled["told"] else ""
+        self._tell(Event("person", f"{heard}[{dialled['number']} {became}]", outcome.now_ms()))
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)
@@ -341,6 +350,7 @@ class Rehearsal:
             },
             "openai_url": stand_ins.openai,
             "caller": scenario.caller.model_dump(),
+            "person": scenario.person,
             "lines": [line.model_dump(exclude_none=True) for line in lines],
             "again": scenario.again,
             "max_secs": CALL_SECS,
@@ -378,7 +388,7 @@ class Rehearsal:
                 process,
                 script,
                 outcome,
-                note=lambda told: self.note_typed(told, outcome.now_ms()),
+                note=lambda told: self.note_typed(told, outcome),
                 said=lambda text: self._tell(Event("caller", text, outcome.now_ms())),
                 ready=(lambda: self.start_faults(stand_ins)) if is_first else None,
                 code=lambda: _texted_code(stand_ins),
@@ -388,12 +398,14 @@ class Rehearsal:
         if not outcome.problems and process.returncode:
             outcome.problems.append(f"the chat broke off, with exit status {process.returncode}")
 
-    def note_typed(self, told: dict[str, Any], at_ms: int) -> None:
+    def note_typed(self, told: dict[str, Any], outcome: Outcome) -> None:
         """Keep what a typed worker told."""
-        if "agent" in told:
-            self._tell(Event("agent", told["agent"], at_ms))
+        if "put_through" in told:
+            self._note_dialled(as_dialled(told), outcome)
+        elif "agent" in told:
+            self._tell(Event("agent", told["agent"], outcome.now_ms()))
         elif told.get("state") == "finished":
-            self._tell(Event("tool", told["status"], at_ms, told["tool"], told["took_ms"]))
+            self._tell(Event("tool", told["status"], outcome.now_ms(), told["tool"], told["took_ms"]))
 
     async def read_transcript(self) -> None:
         """Take the events from the record, where nobody told them as they happened."""
@@ -426,6 +438,9 @@ class Rehearsal:
             clock_start=self._start(),
             business_file=self.business_file,
             calendar=self.rehearsed.calendar,
+            has_fallback=self.scenario.fallback,
+            stt_mode=self.scenario.stt_mode,
+            context_tokens=self.scenario.context_tokens,
         )
 
     @staticmethod
@@ -459,13 +474,26 @@ async def _texted_code(stand_ins: StandIns) -> str:
         await asyncio.sleep(0.1)
 
 
+def as_dialled(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what became of a call that a typed worker has put through: where no phone rings, a person answers."""
+    return {"number": told["put_through"], "status": "completed", "is_bridged": True, "told": told["told"]}
+
+
 def untypable(scenario: Scenario) -> str:
     """Return why a scenario cannot be typed, "" when it can."""
     if any(line.silence for line in scenario.every_line):
         return "silence needs audio"
-    if any(fault.service == "openai" and fault.on in ("transcribe", "speech") for fault in scenario.faults):
+    if any(line.line_breaks for line in scenario.every_line):
+        return "there is no line that could break where a call is typed"
+    if scenario.person != "answers":
+        return "no phone rings where a call is typed"
+    if scenario.stt_mode != "http" or any(_hits_speech(fault) for fault in scenario.faults):
         return "its faults hit speech, which typing leaves out"
     return ""
+
+
+def _hits_speech(fault: ScenarioFault) -> bool:
+    return fault.service in ("openai", "fallback") and fault.on not in ("chat", ANY)
 
 
 async def _follow_log(process: asyncio.subprocess.Process, path: Path, tools: asyncio.Queue[Event]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.scenarios import Scenario
     from agent.settings import CalendarName
 
-COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "problem": "red"}
+COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "person": "magenta", "problem": "red"}
 
 
 async def run(

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from agent.outcome import Report
 
 _CALENDARS = {"calcom": "Cal.com", "builtin": "built-in"}
+_STAGES = {
+    "turn_end": "turn end",
+    "stt": "of it transcript",
+    "llm": "first word",
+    "tts": "first audio",
+    "play": "on the line",
+}
 _INDENT = "\n             "
 
 
@@ -46,6 +53,11 @@ def print_report(console: Console, report: Report, *, is_real: bool = False, exp
         console.print(f"Guarded      {report.guarded} sentences that the speech guard objected to")
     if report.voice_to_voice_ms:
         console.print(f"Latency      greeting {report.greeting_ms} ms; {latency_line(report.voice_to_voice_ms)}")
+    if report.stages_ms:
+        stages = ", ".join(f"{_STAGES[stage]} {took_ms}" for stage, took_ms in report.stages_ms.items())
+        console.print(f"Stages       {stages} ms (medians)")
+    if report.worst_silence_ms is not None:
+        console.print(f"Silence      {report.worst_silence_ms} ms at worst")
     if report.calendar:
         is_stand_in = report.calendar == "calcom" and not is_real
         console.print(f"Calendar     {_CALENDARS[report.calendar]}{' (stand-in)' if is_stand_in else ''}")

@@ -23,6 +23,7 @@ from agent.stand_ins import event_type_setting
 from appointments.errors import ConfigError
 from prompts.loader import REHEARSAL_BUSINESS, scenario_paths
 from prompts.reading import FileProblem, Problem, nearest_line, parse_yaml, read_text, validate
+from simulator.dial_edge import Person
 from simulator.faults import MAY_BE_TAKEN, OPERATIONS, Kind
 from simulator.script import SMS_CODE
 from simulator.voices import UnknownVoice, VoicesMissing, check_voice
@@ -120,6 +121,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ScenarioBehind(_Part):
+    """Somebody who talks behind the caller all the time, `db` quieter than they."""
+
+    says: Spoken
+    voice: Voice = "en-us+m2"
+    db: float = Field(default=15, ge=0, le=60)
+
+
 class ScenarioCaller(_Part):
     """Who phones, in which voice of espeak-ng, and how far above the line's noise (None: no noise).
 
@@ -130,6 +139,7 @@ class ScenarioCaller(_Part):
     attestation: Literal["A", "B", "C"] | None = None
     voice: Voice = "en-us+f3"
     noise_db: float | None = Field(default=None, ge=0, le=80)
+    behind: ScenarioBehind | None = None
 
     @property
     def is_attested(self) -> bool:
@@ -154,14 +164,16 @@ class ScenarioLine(_Part):
     press: Keys | None = None
     silence: Annotated[float, Field(gt=0, le=120)] | None = None
     hang_up: Literal[True] | None = None
+    line_breaks: Literal[True] | None = None
     barge_in: Annotated[float | str, AfterValidator(_moment)] | None = None
     then: Literal["hang_up"] | None = None
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> ScenarioLine:
-        given = [name for name in ("say", "press", "silence", "hang_up") if getattr(self, name) is not None]
+        things = ("say", "press", "silence", "hang_up", "line_breaks")
+        given = [name for name in things if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"needs one of say, press, silence, hang_up; it has {' and '.join(given) or 'none'}")
+            raise ValueError(f"needs one of {', '.join(things)}; it has {' and '.join(given) or 'none'}")
         if self.then and self.hang_up:
             raise ValueError("hangs up twice: leave out then")
         if self.barge_in is not None and SMS_CODE in (self.say or self.press or ""):
@@ -172,7 +184,7 @@ class ScenarioLine(_Part):
 class ScenarioFault(_Part):
     """A service misbehaves, `times` times."""
 
-    service: Literal["calendar", "calcom", "twilio", "openai"]
+    service: Literal["calendar", "calcom", "twilio", "openai", "fallback"]
     on: str
     kind: Kind
     times: int = Field(default=1, ge=1)
@@ -200,7 +212,9 @@ class Expectation(_Part):
     """What must stand at the end: where what was booked starts, None for no booking at all, and how many texts.
 
     `title`, where it is given, is what was booked. `moved`, `cancelled` and `confirmed` tell what became of the first
-    appointment that was there before; the others must stand as they were. `unsaid` is what the agent must not say.
+    appointment that was there before; the others must stand as they were. The agent must say
+    each of `said` in some turn, and `unsaid` in none.
+    `transferred` claims that a person has taken the call, and `told` is what they must have heard first.
     """
 
     booking: Annotated[datetime | tuple[datetime, ...] | None, BeforeValidator(_times_or_none)]
@@ -211,7 +225,10 @@ class Expectation(_Part):
     requests: tuple[Literal["call_back", "waitlist"], ...] = ()
     codes: int = Field(default=0, ge=0)
     sms: int = Field(ge=0)
+    said: tuple[Expression, ...] = ()
     unsaid: Expression | None = None
+    transferred: bool = False
+    told: Expression | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -256,12 +273,19 @@ class Scenario(_Part):
     minutes: dict[str, Annotated[int, Field(ge=SHORTEST, le=LONGEST)]] = {}
     """How long the appointments of those titles last."""
     caller: ScenarioCaller = ScenarioCaller()
+    person: Person = "answers"
+    """What becomes of the phone that the caller is put through to."""
     booked: tuple[BookedBefore, ...] = ()
     """What exists before the call."""
     lines: tuple[ScenarioLine, ...] = Field(min_length=1)
     calls_again: tuple[ScenarioLine, ...] = ()
     """What the caller does in a second call, right after the first; empty: they do not call again."""
     again: Text = "Sorry?"
+    fallback: bool = False
+    """Whether another stands in for model, recogniser and voice."""
+    stt_mode: Literal["http", "realtime"] = "http"
+    context_tokens: Annotated[int, Field(ge=1000)] | None = None
+    """How much of the call the model is sent; None: as much as ever."""
     faults: tuple[ScenarioFault, ...] = ()
     expect: Expectation
 
@@ -272,6 +296,12 @@ class Scenario(_Part):
             raise ValueError("expects a change of what exists before the call, and booked names nothing")
         if self.caller.number is None and any(each.number is None for each in self.booked):
             raise ValueError("has a caller without a number: say number in each of booked")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_fails(self) -> Scenario:
+        if not self.fallback and any(fault.service == "fallback" for fault in self.faults):
+            raise ValueError("has a fault of what stands in, and nothing does: say fallback: true")
         return self
 
     @property

@@ -6,9 +6,8 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,39 +15,79 @@ import uvicorn
 
 from agent.app import build_app
 from agent.bootstrap import check_accounts, open_worker
-from appointments.errors import ConfigError
+from agent.draining import Drain
+from agent.processes import listen
 from telephony.media_stream import MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import FrameType
 
+    from agent.bootstrap import Worker
     from agent.settings import CalendarName, Settings
 
 log = structlog.get_logger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHUTDOWN_SECS = 10
-BACKLOG = 512
 
 
-async def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Take calls until SIGTERM or SIGINT; raises `ConfigError` when a key is refused or the port is taken."""
-    with listen(host, port) as listening:
-        async with open_worker(settings) as worker:
-            await check_accounts(worker)
-            config = uvicorn.Config(
-                build_app(worker),
-                log_config=None,
-                access_log=False,
-                ws_max_size=MAX_FRAME_BYTES,
-                timeout_graceful_shutdown=SHUTDOWN_SECS,
-            )
-            log.info("worker_serving", host=host, port=port, calendar=settings.calendar_in_use)
-            if settings.log_format == "console":
-                line = greeting(host, listening.getsockname()[1], settings.calendar_in_use)
-                print(line, file=sys.stderr, flush=True)  # noqa: T201 -- for who watches; the log has it too
-            keep_out_of_collections()
-            await Server(config).serve(sockets=[listening])
+async def serve(settings: Settings, *, host: str, port: int, is_member: bool = False) -> None:
+    """Take calls until SIGTERM or SIGINT; raises `ConfigError` when a key is refused or the port is taken.
+
+    Args:
+        is_member: Other processes of ours listen on the port too, and whoever started them holds our stdin open.
+    """
+    if not is_member:
+        with listen(host, port) as listening:
+            async with _checked_worker(settings) as worker:
+                if settings.log_format == "console":
+                    line = greeting(host, listening.getsockname()[1], settings.calendar_in_use)
+                    print(line, file=sys.stderr, flush=True)  # noqa: T201 -- for who watches; the log has it too
+                await _take_calls(worker, listening)
+        return
+    async with _checked_worker(settings) as worker:
+        # The others answer meanwhile: a call that came to this one now would find nothing to greet it with.
+        await worker.go_by(worker.desk)
+        with listen(host, port, is_shared=True) as listening:
+            await _take_calls(worker, listening, is_member=True)
+
+
+@asynccontextmanager
+async def _checked_worker(settings: Settings) -> AsyncIterator[Worker]:
+    async with open_worker(settings) as worker:
+        await check_accounts(worker)
+        yield worker
+
+
+async def _take_calls(worker: Worker, listening: socket.socket, *, is_member: bool = False) -> None:
+    config = uvicorn.Config(
+        build_app(worker),
+        log_config=None,
+        access_log=False,
+        ws_max_size=MAX_FRAME_BYTES,
+        timeout_graceful_shutdown=SHUTDOWN_SECS,
+    )
+    host, port = listening.getsockname()[:2]
+    log.info("worker_serving", host=host, port=port, calendar=worker.settings.calendar_in_use, pid=os.getpid())
+    drain = Drain(worker.live_calls, grace_secs=worker.settings.drain_secs)
+    if is_member:
+        at_end_of_input(drain.hurry)
+    keep_out_of_collections()
+    await DrainingServer(config, drain).serve(sockets=[listening])
+
+
+def at_end_of_input(stop: Callable[[], None]) -> None:
+    """Call `stop` when stdin is closed: whoever held it open is gone, and nobody else would end us."""
+    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(stdin, 1024):
+            loop.remove_reader(stdin)
+            stop()
+
+    loop.add_reader(stdin, read)
 
 
 def keep_out_of_collections() -> None:
@@ -82,9 +121,16 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(sign)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=BACKLOG)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigError(f"cannot listen on {host} port {port}: {reason}. Choose another --host or --port.") from None
+class DrainingServer(Server):
+    """Goes on answering until the live calls have ended: uvicorn's own shutdown closes their websockets with 1012."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._drain.hurry()
+
+    async def on_tick(self, counter: int) -> bool:
+        must_exit = await super().on_tick(counter)
+        return self._drain.tick() or must_exit

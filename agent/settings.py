@@ -33,6 +33,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """What a server of one's own is shown: it may want no key, but the client does."""
 
+SHORTEST_TOKEN = 16
+
 _TWILIO_KEYS = "Get it: Twilio Console → Account → API keys & tokens"
 _FIXES = {
     "public_base_url": "It is the https address of this worker for Twilio, such as https://phone.example.com",
@@ -43,6 +45,8 @@ _FIXES = {
     "openai_api_key": "Get it: https://platform.openai.com/api-keys",
     "calcom_api_key": "Get it: Cal.com → Settings → Developer → API keys",
     "sms_countries": "Write two letters for each country, such as US,CA, or leave it empty",
+    "metrics_token": "Make one: openssl rand -hex 32",
+    "traces_url": "Write the whole address, such as http://127.0.0.1:4318/v1/traces",
     "business_file": "Copy prompts/business/rehearsal.toml, change it and name the copy here",
 }
 """Where the value of a setting comes from."""
@@ -89,16 +93,39 @@ class Settings(BaseSettings):
     record_calls: bool = False
     sms_countries: str = ""
     max_call_secs: int = Field(default=900, ge=30, le=14_400)
+    most_calls: int = Field(default=20, ge=1, le=1000)
+    most_lag_ms: int = Field(default=250, ge=20, le=10_000)
+    drain_secs: int = Field(default=600, ge=0, le=86_400)
     clock_start: datetime | None = None
     turn_end: Literal["smart_turn", "speech_timeout"] = "smart_turn"
     speech_timeout_secs: float = Field(default=0.6, gt=0, le=5)
     speech_guard: Literal["off", "warn", "replace"] = "replace"
+    context_tokens: int = Field(default=8000, ge=1000)
     llm_model: str = "gpt-6-luna"
     stt_model: str = "gpt-4o-transcribe"
     tts_model: str = "gpt-4o-mini-tts"
+    stt_mode: Literal["http", "realtime"] = "http"
+    stt_realtime_model: str = "gpt-realtime-whisper"
+    stt_base_url: str = ""
+    stt_api_key: SecretStr = SecretStr("")
+    tts_base_url: str = ""
+    tts_api_key: SecretStr = SecretStr("")
+    tts_voice: str = ""
+    llm_fallback_base_url: str = ""
+    llm_fallback_api_key: SecretStr = SecretStr("")
+    llm_fallback_model: str = Field(default="", validate_default=True)
+    stt_fallback_base_url: str = ""
+    stt_fallback_api_key: SecretStr = SecretStr("")
+    stt_fallback_model: str = Field(default="", validate_default=True)
+    tts_fallback_base_url: str = ""
+    tts_fallback_api_key: SecretStr = SecretStr("")
+    tts_fallback_voice: str = ""
+    tts_fallback_model: str = Field(default="", validate_default=True)
     log_level: LogLevel = "INFO"
     log_format: Literal["json", "console"] = Field(default_factory=lambda: "console" if sys.stderr.isatty() else "json")
     log_pii: bool = False
+    metrics_token: SecretStr = SecretStr("")
+    traces_url: str = ""
 
     @field_validator("public_base_url")
     @classmethod
@@ -116,12 +143,43 @@ class Settings(BaseSettings):
         _check_url(url)
         return url.rstrip("/")
 
+    @field_validator(
+        "stt_base_url", "tts_base_url", "llm_fallback_base_url", "stt_fallback_base_url", "tts_fallback_base_url"
+    )
+    @classmethod
+    def _is_url_or_left_out(cls, url: str) -> str:
+        return cls._is_url(url) if url else url
+
+    @field_validator("llm_fallback_model", "stt_fallback_model", "tts_fallback_model")
+    @classmethod
+    def _is_asked_of_a_fallback(cls, model: str, info: ValidationInfo) -> str:
+        part = str(info.field_name).removesuffix("_model")
+        for name in (f"{part}_base_url", f"{part}_api_key", f"{part}_voice"):
+            value = info.data.get(name)
+            if not model and (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                raise ValueError(f"is unset beside {name.upper()}: name the model that stands in")
+        return model
+
     @field_validator("twilio_auth_token", "openai_api_key")
     @classmethod
     def _is_given(cls, secret: SecretStr) -> SecretStr:
         if not secret.get_secret_value().strip(" ,"):
             raise ValueError("is empty")
         return secret
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _cannot_be_guessed(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"must have {SHORTEST_TOKEN} characters or more: whoever guesses it reads the metrics")
+        return token
+
+    @field_validator("traces_url")
+    @classmethod
+    def _is_whole_url(cls, url: str) -> str:
+        if url:
+            _check_url(url)
+        return url
 
     @field_validator("calcom_api_key")
     @classmethod

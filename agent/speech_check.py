@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import wave
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import openai
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.bootstrap import Worker
+    from agent.speech_services import Model
 
 HELLO = "Hello, can you hear me?"
 
@@ -26,24 +28,26 @@ async def try_speech(worker: Worker) -> None:
     Raises:
         ConfigError: one of the three does not work; names its setting and says what the server says.
     """
-    client, settings, head = worker.speech.client, worker.settings, worker.desk.prompts.prompt.head
-    with _naming("TTS_MODEL", settings.tts_model, settings.openai_base_url):
-        spoken = await client.audio.speech.create(
-            model=settings.tts_model, voice=head.voice, input=HELLO, response_format="pcm"
+    speech, head = worker.speech, worker.desk.prompts.prompt.head
+    voice, ear, model = speech.voices.main, speech.stts.main, speech.llms.main
+    with _naming("TTS_MODEL", voice):
+        spoken = await voice.client.audio.speech.create(
+            model=voice.name, voice=voice.voice or head.voice, input=HELLO, response_format="pcm"
         )
-    with _naming("STT_MODEL", settings.stt_model, settings.openai_base_url):
-        await client.audio.transcriptions.create(model=settings.stt_model, file=("hello.wav", _wav(spoken.content)))
-    model = head.model or settings.llm_model
-    with _naming("LLM_MODEL", model, settings.openai_base_url):
-        await client.chat.completions.create(model=model, messages=[{"role": "user", "content": HELLO}])
+    with _naming("STT_MODEL", ear):
+        await ear.client.audio.transcriptions.create(model=ear.name, file=("hello.wav", _wav(spoken.content)))
+    model = replace(model, name=head.model or model.name)
+    with _naming("LLM_MODEL", model):
+        await model.client.chat.completions.create(model=model.name, messages=[{"role": "user", "content": HELLO}])
 
 
 @contextmanager
-def _naming(setting: str, model: str, url: str) -> Iterator[None]:
+def _naming(setting: str, model: Model) -> Iterator[None]:
     try:
         yield
     except openai.OpenAIError as error:
-        raise ConfigError(f"{setting}={model} does not work at {url}: {error}") from error
+        url = str(model.client.base_url).rstrip("/")
+        raise ConfigError(f"{setting}={model.name} does not work at {url}: {error}") from error
 
 
 def _wav(pcm: bytes) -> bytes:

@@ -51,6 +51,12 @@ class StandIns:
     credentials: Mapping[str, str]
     business_number: str
     event_type_id: str
+    fallback: str = ""
+    """Another like OpenAI's, which stands in for it; "" when there is none."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return ("calcom", "twilio", "openai", *(["fallback"] if self.fallback else []))
 
     async def control(self, service: str, path: str, body: object) -> None:
         """Post `body` to a stand-in's control endpoint."""
@@ -72,7 +78,8 @@ class StandIns:
         return answer
 
     def _root(self, service: str) -> str:
-        return {"twilio": self.twilio, "openai": self.openai.removesuffix("/v1"), "calcom": self.calcom}[service]
+        urls = {"twilio": self.twilio, "openai": self.openai, "calcom": self.calcom, "fallback": self.fallback}
+        return urls[service].removesuffix("/v1")
 
 
 def worker_environment(
@@ -83,6 +90,9 @@ def worker_environment(
     clock_start: str,
     business_file: Path = REHEARSAL_BUSINESS,
     calendar: CalendarName = "calcom",
+    has_fallback: bool = False,
+    stt_mode: str = "http",
+    context_tokens: int | None = None,
 ) -> dict[str, str]:
     """Return the whole environment of a worker that talks to stand-ins only."""
     keys = stand_ins.credentials
@@ -97,6 +107,9 @@ def worker_environment(
         "TWILIO_API_BASE_URL": stand_ins.twilio,
         "OPENAI_API_KEY": keys["openai_api_key"],
         "OPENAI_BASE_URL": stand_ins.openai,
+        "STT_MODE": stt_mode,
+        "CONTEXT_TOKENS": str(context_tokens or ""),
+        **(_fallbacks(stand_ins) if has_fallback else {}),
         "CALENDAR": calendar,
         "CALCOM_API_KEY": keys["calcom_api_key"] if has_calcom else "",
         "CALCOM_BASE_URL": stand_ins.calcom,
@@ -111,6 +124,15 @@ def worker_environment(
         "SPEECH_TIMEOUT_SECS": "0.5",
         "LOG_FORMAT": "json",
     }
+
+
+def _fallbacks(stand_ins: StandIns) -> dict[str, str]:
+    models = {"LLM": "gpt-4.1", "STT": "gpt-transcribe", "TTS": "gpt-4o-mini-tts"}
+    settings = {f"{part}_FALLBACK_MODEL": model for part, model in models.items()}
+    for part in models:
+        settings[f"{part}_FALLBACK_BASE_URL"] = stand_ins.fallback
+        settings[f"{part}_FALLBACK_API_KEY"] = stand_ins.credentials["fallback_api_key"]
+    return settings
 
 
 def event_type_setting(business_file: Path, event_type_id: str) -> str:
@@ -180,6 +202,7 @@ async def running_stand_ins(ports: Mapping[str, int] | None = None) -> AsyncIter
             credentials=told["credentials"],
             business_number=told["numbers"]["business"],
             event_type_id=told["event_type_id"],
+            fallback=told["fallback"],
         )
     finally:
         assert process.stdin is not None

@@ -40,6 +40,7 @@ class Transcript:
 
     Args:
         store: Gets every turn as it is added, so that a killed worker loses none; without it `keep` writes them.
+        began_secs: How long the call had lasted when this began.
         on_turn: Is told every turn as it is added.
         hides_digits: Tells how many digits in a row must not be readable, None when any may: there may be a code.
     """
@@ -49,6 +50,7 @@ class Transcript:
         call_sid: CallSid,
         *,
         store: Store | None = None,
+        began_secs: int = 0,
         on_turn: Callable[[Turn], None] = lambda _turn: None,
         hides_digits: Callable[[], int | None] = lambda: None,
     ) -> None:
@@ -56,7 +58,7 @@ class Transcript:
         self._call_sid = call_sid
         self._store = store
         self._on_turn = on_turn
-        self._started = time.monotonic()
+        self._started = time.monotonic() - began_secs
         self._written = 0
         self._writing: asyncio.Task[None] | None = None
         self.turns: list[Turn] = []

@@ -12,6 +12,7 @@ import structlog
 from pipecat.frames.frames import (
     Frame,
     LLMAssistantPushAggregationFrame,
+    TTSSpeakFrame,
     TTSStartedFrame,
     TTSTextFrame,
 )
@@ -22,6 +23,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from agent import phrases
 from agent.conversation import Conversation
 from agent.dtmf import Entry
+from agent.saying_on import Rest
 from agent.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ class TypedMouth(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        await self.push_frame(frame, direction)
+        if isinstance(frame, TTSSpeakFrame):
+            await self.say(frame.text)
+        else:
+            await self.push_frame(frame, direction)
 
     async def say(self, text: str) -> bool:
         if text not in phrases.FILLERS:
@@ -52,6 +57,12 @@ class TypedMouth(FrameProcessor):
 
     async def finish(self) -> bool:
         return True
+
+    def resume(self) -> Rest:
+        return Rest.NOTHING
+
+    def forget_rest(self) -> None:
+        """What is written stands."""
 
 
 async def run_typed_call(
@@ -96,6 +107,7 @@ async def run_typed_call(
         guard_mode=worker.settings.speech_guard,
         transcript=transcript,
         user_params=LLMUserAggregatorParams(),
+        context_tokens=worker.settings.context_tokens,
         before_stop=before_stop,
         on_tool=on_tool,
     )

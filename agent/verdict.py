@@ -84,11 +84,24 @@ def wrong_texts(expect: Expectation, texts: Sequence[dict[str, Any]]) -> list[st
 
 
 def wrong_words(expect: Expectation, events: Iterable[Event]) -> list[str]:
-    """Return what the agent said that it must not."""
-    if expect.unsaid is None:
-        return []
+    """Return what the agent said that it must not, or never said that it must."""
     said = [event.text for event in events if event.who == "agent"]
-    return [f"the agent said: {text}" for text in said if re.search(expect.unsaid, text, re.IGNORECASE)]
+    missing = [each for each in expect.said if not any(re.search(each, text, re.IGNORECASE) for text in said)]
+    unsaid = expect.unsaid
+    wrong = [text for text in said if unsaid is not None and re.search(unsaid, text, re.IGNORECASE)]
+    return [*(f"the agent said: {text}" for text in wrong), *(f"the agent never said: {each}" for each in missing)]
+
+
+def wrong_transfer(expect: Expectation, dialled: Sequence[dict[str, Any]]) -> list[str]:
+    """Return whether a person took the call, and what they were told first, where it should be otherwise."""
+    wrong = []
+    is_transferred = any(each["is_bridged"] for each in dialled)
+    if is_transferred != expect.transferred:
+        wrong.append(f"a person {'has' if is_transferred else 'has not'} taken the call")
+    told = " ".join(each["told"] for each in dialled)
+    if expect.told and not re.search(expect.told, told, re.IGNORECASE):
+        wrong.append(f"the person was told: {told or 'nothing'}")
+    return wrong
 
 
 def _local(moment: datetime, zone: ZoneInfo) -> datetime:

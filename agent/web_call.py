@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipecat.frames.frames import ControlFrame, Frame, InputTransportMessageFrame, InterruptionFrame
+from pipecat.frames.frames import Frame, InputTransportMessageFrame, InterruptionFrame
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.processors.frameworks.rtvi import RTVIProcessor
-from pipecat.transports.base_transport import BaseTransport, TransportParams
+from pipecat.transports.base_transport import TransportParams
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
 from pydantic import BaseModel, ValidationError
 
 from agent.phrase_book import TTS_RATE
+from agent.played import MarkFrame, Played
 from agent.spoken_call import run_spoken_call
 from appointments.model import CallSid
-from telephony.media_stream import Played
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
@@ -75,26 +74,38 @@ async def _watch_page(connection: SmallWebRTCConnection) -> None:
 class WebLeg:
     """A browser's peer connection."""
 
-    transport: BaseTransport
+    begun = ""
+    first_sound_at: float | None = None
+    shelf_text = ""
+    is_shelf_whole = True
 
     def __init__(self, connection: SmallWebRTCConnection) -> None:
-        self.transport = SmallWebRTCTransport(
+        self._transport = SmallWebRTCTransport(
             connection,
             TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0),
         )
         self.params = PipelineParams(audio_in_sample_rate=HEARING_RATE, audio_out_sample_rate=TTS_RATE)
         self.rtvi: RTVIProcessor | None = RTVIProcessor()
         self._messages = PageMessages()
-        self._playout = Playout()
+        self._playout = PagePlayout()
 
     def attach(self, conversation: Conversation) -> None:
         self._messages.on_typed = conversation.typed
 
+    def on_gone(self, tell: Callable[[], Coroutine[None, None, None]]) -> None:
+        async def disconnected(*_: Any) -> None:
+            await tell()
+
+        self._transport.add_event_handler("on_client_disconnected", disconnected)
+
+    def feed(self, _hear: Callable[[bytes], Awaitable[None]]) -> bool:
+        return False
+
     def input(self) -> Sequence[FrameProcessor]:
-        return (self._messages, self.transport.input())
+        return (self._messages, self._transport.input())
 
     def output(self) -> Sequence[FrameProcessor]:
-        return (self.transport.output(), self._playout)
+        return (self._transport.output(), self._playout)
 
     def mark(self) -> tuple[Frame, Played]:
         return self._playout.mark()
@@ -102,19 +113,19 @@ class WebLeg:
     def discard_marks(self) -> None:
         self._playout.discard_marks()
 
+    def resume(self) -> bool:
+        """Say nothing: Pipecat's transport keeps nothing of what it was to play."""
+        return False
+
+    def forget_shelf(self) -> None:
+        """Nothing is ever on it."""
+
     async def hang_up(self) -> None:
         """The end of the pipeline has closed the connection."""
 
 
-@dataclass
-class MarkFrame(ControlFrame):
-    """Follows what is said out of the transport, which paces it as it is played."""
-
-    played: Played
-
-
-class Playout(FrameProcessor):
-    """Knows how far our sound has been played. Stands right after the transport's output."""
+class PagePlayout(FrameProcessor):
+    """Knows how far our sound has been played. Stands right after the transport's output, which paces it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,12 +13,13 @@ import structlog
 import uvicorn
 
 from agent.bootstrap import check_accounts, open_worker
-from agent.chat import UNSETTLED, ordinary_week, show_plain, telling, texts_settled
+from agent.chat import UNSETTLED, ordinary_week, show_plain, show_transfer, telling, texts_settled
 from agent.front_desk import FrontDeskWatch
 from agent.outcome import report_on_record
+from agent.processes import listen
 from agent.rehearsal import FOLDER, SETTLE_SECS, Event, Rehearsal, Rehearsed
 from agent.report_lines import line_console, print_report
-from agent.server import Server, listen
+from agent.server import Server
 from agent.settings import NO_KEY, load_settings
 from agent.speech_check import try_speech
 from agent.stand_ins import running_stand_ins, worker_environment
@@ -104,7 +105,8 @@ async def serve_page(settings: Settings, *, host: str, port: int, caller: str, i
             await try_speech(worker)
             _say("Preparing what the agent says without a model …")
             if not await worker.go_by(worker.desk):
-                raise ConfigError(f"the voice at {settings.openai_base_url} has stopped answering: try again")
+                url = settings.tts_base_url or settings.openai_base_url
+                raise ConfigError(f"the voice at {url} has stopped answering: try again")
             calls = TerminalCalls(worker, caller)
             server = Server(uvicorn.Config(build_web_app(calls.run), log_config=None, access_log=False))
             url = f"http://{host}:{listening.getsockname()[1]}/"
@@ -149,6 +151,7 @@ class TerminalCalls:
         store = self._worker.store
         is_settled = await _bookings_settled(store, call_sid) and await texts_settled(store, call_sid)
         record = await store.call(call_sid)
+        show_transfer(self._worker, record, show_plain)
         problems = [] if is_settled else [UNSETTLED]
         report = await report_on_record(store, call_sid, self._worker.desk.business, events, problems)
         _say(f"\nCall {number} has ended: {record.outcome if record else 'crashed'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Failure: TypeAlias = Literal["taken", "rejected", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Bookings:
         try:
             claimed = await self._insist(job, lambda: self._claim(job))
         except SlotTaken:
+            self._bench.tally.booking("taken")
             raise await self._taken(job) from None
         except SQLAlchemyError as error:
             if not job.waiting:
@@ -198,6 +200,7 @@ class Bookings:
         )
         recorded = await self._bench.store.record(booked.appointment_id, booking, texts=texts)
         self._bench.on_text()
+        self._bench.tally.booking("requested" if is_requested else "booked")
         log.info("appointment_booked", appointment_id=booked.appointment_id, event_type=booked.title)
         return recorded
 
@@ -206,13 +209,15 @@ class Bookings:
         texts = outcome_texts(job.appointment, job.texts, "unconfirmed", of=appointment_id)
         left = await self._bench.store.leave_unconfirmed(appointment_id, reason=reason, texts=texts)
         self._bench.on_text()
+        self._bench.tally.booking("unconfirmed")
         log.error("appointment_unconfirmed", appointment_id=appointment_id, call_sid=left.call_sid, reason=reason)
         return left
 
-    async def _fail(self, job: BookingJob, reason: str) -> None:
+    async def _fail(self, job: BookingJob, reason: Failure) -> None:
         appointment_id = job.appointment.appointment_id
         await self._bench.store.fail(appointment_id, reason=reason, texts=_failure_texts(job))
         self._bench.on_text()
+        self._bench.tally.booking(reason)
         log.warning("appointment_failed", appointment_id=appointment_id, reason=reason)
 
     async def _taken(self, job: BookingJob) -> SlotTaken:

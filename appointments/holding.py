@@ -50,12 +50,15 @@ class Holds:
         try:
             given_up = await self._bench.store.hold(wanted, block)
         except SQLAlchemyError as error:
+            self._bench.tally.hold("failed")
             raise CalendarUnavailable("the record could not be written, so nothing is held") from error
         except SlotTaken:
+            self._bench.tally.hold("taken")
             alternatives = await self._bench.availability.alternatives(
                 event_type_id, business, slot, except_of=(call_sid,)
             )
             raise SlotTaken(slot, alternatives) from None
+        self._bench.tally.hold("made")
         self._courtesy(self._release_at_calendar(given_up))
         self._courtesy(self._hold_at_calendar(wanted))
         return wanted
@@ -94,6 +97,19 @@ class Holds:
             async with asyncio.timeout(RESUME_SECS):
                 held = await self._bench.store.held_for(caller)
                 return await self._take_over(held, call_sid) if held and held.call_sid != call_sid else None
+        except (SQLAlchemyError, TimeoutError) as error:
+            log.warning("hold_not_resumed", call_sid=call_sid, error=type(error).__name__)
+            return None
+
+    async def still_held(self, call_sid: CallSid) -> Hold | None:
+        """Let a call that broke off and goes on have what it holds for the full time again; None when that is nothing.
+
+        The caller hears nothing meanwhile, so a record that is slow or down is done without.
+        """
+        try:
+            async with asyncio.timeout(RESUME_SECS):
+                held = await self._bench.store.held_in(call_sid)
+                return await self._take_over(held, call_sid) if held else None
         except (SQLAlchemyError, TimeoutError) as error:
             log.warning("hold_not_resumed", call_sid=call_sid, error=type(error).__name__)
             return None

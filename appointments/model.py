@@ -200,6 +200,17 @@ class Rule(StrEnum):
     """The caller has as many upcoming appointments as one caller may have."""
 
 
+class WhenFull(StrEnum):
+    """What becomes of a call while no more can be taken."""
+
+    QUEUE = "queue"
+    """The caller waits until there is a place."""
+    DIAL = "dial"
+    """The caller is put through to the fallback number."""
+    CALL_BACK = "call_back"
+    """The caller may leave a wish to be called back, by pressing a key."""
+
+
 class Scope(StrEnum):
     """What the agent may do with the calendar."""
 
@@ -263,6 +274,14 @@ class Business:
     actions: tuple[Action, ...]
     fallback_number: PhoneNumber | None = None
     """Where a call goes on when the agent cannot; None: nowhere."""
+    when_full: WhenFull = WhenFull.QUEUE
+    """What becomes of a call that no process can take."""
+    transfer_number: PhoneNumber | None = None
+    """The phone of a person whom callers may be put through to; None: to nobody."""
+    transfer_to: str = ""
+    """Who answers there, such as "the office"; "" when the business does not say."""
+    transfers_always: bool = False
+    """Whether that phone may ring outside the opening hours too."""
     sms_from: PhoneNumber | None = None
     sms_countries: tuple[str, ...] = ("US", "CA")
     about: str = ""
@@ -270,6 +289,11 @@ class Business:
     """The instructions its agent follows; None: the shipped ones."""
     rules: BookingRules = field(default_factory=BookingRules)
     scopes: frozenset[Scope] = frozenset(Scope)
+
+    def is_open(self, at: datetime) -> bool:
+        """Claim that `at` lies within the opening hours."""
+        local = at.astimezone(self.zone)
+        return any(hours.opens <= local.time() < hours.closes for hours in self.intervals(local.date()))
 
     def intervals(self, day: date) -> tuple[OpeningHours, ...]:
         """Return the opening hours of `day`, earliest first; empty when it is closed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear
+from appointments.tally import Tally
 
 if TYPE_CHECKING:
     from appointments.ports import Clock, MessageSender
@@ -41,6 +42,7 @@ class OutboxWorker:
         poll: timedelta = timedelta(seconds=1),
         unclear_wait: timedelta = timedelta(seconds=30),
         real_clock: Clock | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """`lease` and `unclear_wait` must outlast the sender's timeout: a look-up sees nothing still under way."""
         self._store = store
@@ -50,14 +52,21 @@ class OutboxWorker:
         self._poll = poll
         self._unclear_wait = unclear_wait
         self._clock = real_clock or store.now
+        self._tally = tally or Tally()
         self._woken = asyncio.Event()
+        self._is_finishing = False
 
     def wake(self) -> None:
         """Look into the outbox now rather than at the next poll."""
         self._woken.set()
 
+    def finish(self) -> None:
+        """Let `run` return as soon as nothing is due."""
+        self._is_finishing = True
+        self.wake()
+
     async def run(self) -> None:
-        """Send what is due, until cancelled."""
+        """Send what is due, until cancelled or told to finish."""
         while True:
             self._woken.clear()
             try:
@@ -66,8 +75,11 @@ class OutboxWorker:
                 # One bad text or a busy database must not end all texting; the lease brings the text back.
                 log.exception("outbox_job_crashed", owner=self._owner)
                 did_one = False
-            if not did_one:
-                await self._pause()
+            if did_one:
+                continue
+            if self._is_finishing:
+                return
+            await self._pause()
 
     async def send_next(self) -> bool:
         """Settle the text that is due longest; False when none is."""
@@ -85,6 +97,7 @@ class OutboxWorker:
             await self._put_back(row, _wait(row, error), may_be_sent=row.tried_at is not None)
         else:
             await self._store.finish_text(row, owner=self._owner, message_sid=message_sid, status=ACCEPTED)
+            self._tally.text("accepted")
             log.info("text_sent", outbox_id=row.outbox_id, message_sid=message_sid)
         return True
 
@@ -102,6 +115,7 @@ class OutboxWorker:
 
     async def _refuse(self, row: OutboxRow, error: MessageRefused) -> None:
         await self._store.refuse_text(row, owner=self._owner, error_code=str(error.code or ""))
+        self._tally.text("refused")
         if error.is_opt_out:
             await self._store.opt_out(row.to)
             log.info("text_not_wanted", outbox_id=row.outbox_id)
@@ -111,6 +125,7 @@ class OutboxWorker:
     async def _put_back(self, row: OutboxRow, wait: timedelta, *, may_be_sent: bool) -> None:
         run_at = self._clock() + wait
         await self._store.retry_text(row, owner=self._owner, run_at=run_at, may_be_sent=may_be_sent)
+        self._tally.text("put_back")
         log.warning("text_put_back", outbox_id=row.outbox_id, may_be_sent=may_be_sent, wait_secs=wait.total_seconds())
 
     async def _pause(self) -> None:

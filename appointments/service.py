@@ -8,7 +8,9 @@ from appointments.availability import Availability
 from appointments.booking import Bookings
 from appointments.changing import Changes
 from appointments.holding import Holds
+from appointments.recalling import CallSoFar, recall
 from appointments.settling import SettleTimes, Settling
+from appointments.tally import Tally
 from appointments.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class BookingService:
         settle: SettleTimes,
         real_clock: Clock | None = None,
         on_text: Callable[[], None] = lambda: None,
+        tally: Tally | None = None,
     ) -> None:
         """Serve by the caller's `clock`; `on_text` is called when a text was added to the outbox."""
         real_clock = real_clock or store.now
@@ -49,6 +52,7 @@ class BookingService:
             settling=Settling(settle),
             real_clock=real_clock,
             on_text=on_text,
+            tally=tally or Tally(),
         )
         self._bookings = Bookings(workbench)
         self._changes = Changes(workbench)
@@ -100,9 +104,17 @@ class BookingService:
         """Return an appointment as it stands now, None when it is unknown."""
         return await self._store.appointment(appointment_id)
 
+    async def recall(self, call_sid: CallSid) -> CallSoFar:
+        """Return what came of a call before it broke off."""
+        return await recall(self._store, call_sid)
+
     async def leave_request(self, request: CallerRequest) -> None:
         """Keep what a caller leaves for the owner; who asks again corrects it."""
         await self._store.leave_request(request)
+
+    async def hand_over(self, call_sid: CallSid, summary: str) -> None:
+        """Keep what a person who takes the call over is told."""
+        await self._store.hand_over(call_sid, summary)
 
     async def settle_unfinished(self) -> None:
         """Settle what a dead process left open, and complete what is over; called at start-up and every few seconds."""

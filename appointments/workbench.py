@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+
+from appointments.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,7 @@ class Workbench:
     settling: Settling
     real_clock: Clock
     on_text: Callable[[], None]
+    tally: Tally = field(default_factory=Tally)
 
     async def take_back(self, texts: Sequence[OutgoingText]) -> None:
         """Send no text of a failure that has been heard; where the record fails, a text too many is no harm."""

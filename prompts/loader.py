@@ -20,6 +20,7 @@ _HOME = Path(__file__).parent
 REHEARSAL_BUSINESS = _HOME / "business" / "rehearsal.toml"
 FRONT_DESK = _HOME / "front_desk.md"
 BOOKING_SCRIPT = _HOME / "booking_script.md"
+TRANSFER_SCRIPT = _HOME / "transfer_script.md"
 
 SMS_TEMPLATES = (
     "confirmation",
@@ -133,6 +134,14 @@ def load_booking_script(path: Path = BOOKING_SCRIPT) -> str:
     """Return the booking script that an action adds to the instructions; raises `FileProblem`."""
     text = read_text(path)
     if problems := unknown_placeholders(text, SCRIPT_PLACEHOLDERS):
+        raise FileProblem(path, problems)
+    return text.strip()
+
+
+def load_transfer_script(path: Path = TRANSFER_SCRIPT) -> str:
+    """Return what the instructions of a business say that callers can be put through at; raises `FileProblem`."""
+    text = read_text(path)
+    if problems := unknown_placeholders(text, ()):
         raise FileProblem(path, problems)
     return text.strip()
 

@@ -1,4 +1,4 @@
-"""Runs the three stand-ins in one process: ``python -m simulator``."""
+"""Runs the stand-ins in one process: ``python -m simulator``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from simulator import calcom, openai, twilio
 from simulator.faults import FaultBoard
+from simulator.room import Room
 from simulator.world import BUSINESS_NUMBER, EVENT_TYPE_ID, Credentials, run_app
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Options:
 
     twilio_port: int
     openai_port: int
+    fallback_port: int
     calcom_port: int
     credentials: Credentials
     until_eof: bool
@@ -48,9 +50,11 @@ async def _serve(options: Options) -> None:
         loop.add_signal_handler(number, over.set)
     async with contextlib.AsyncExitStack() as running:
         credentials = options.credentials
+        room = Room()
         apps = {
             "twilio": (twilio.build_app(credentials, FaultBoard("twilio")), options.twilio_port),
-            "openai": (openai.build_app(credentials, FaultBoard("openai")), options.openai_port),
+            "openai": (openai.build_app(credentials, FaultBoard("openai"), room), options.openai_port),
+            "fallback": (openai.build_fallback(credentials, FaultBoard("fallback"), room), options.fallback_port),
             "calcom": (calcom.build_app(credentials, FaultBoard("calcom")), options.calcom_port),
         }
         urls = {name: await running.enter_async_context(_running(app, port)) for name, (app, port) in apps.items()}
@@ -82,6 +86,7 @@ def _announce(urls: dict[str, str], credentials: Credentials) -> None:
     line = {
         "twilio": urls["twilio"],
         "openai": urls["openai"] + "/v1",
+        "fallback": urls["fallback"] + "/v1",
         "calcom": urls["calcom"],
         "credentials": asdict(credentials),
         "numbers": {"business": BUSINESS_NUMBER},
@@ -93,7 +98,7 @@ def _announce(urls: dict[str, str], credentials: Credentials) -> None:
 
 def _options(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    for service in ("twilio", "openai", "calcom"):
+    for service in ("twilio", "openai", "fallback", "calcom"):
         parser.add_argument(f"--{service}-port", type=int, default=0, metavar="PORT", help="0, the default: any")
     parser.add_argument("--credentials", type=_credentials, metavar="JSON", help="left out: made up for this run")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin does")

@@ -13,13 +13,16 @@ from xml.etree import ElementTree
 
 import httpx
 
+from simulator.dial_edge import DialEdge
 from simulator.media_edge import MediaStream, StreamEnd, StreamRefused, StreamTarget, close, open_stream
+from simulator.queue_edge import Next, QueueEdge, Queues
 from simulator.signing import sign
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from xml.etree.ElementTree import Element
 
+    from simulator.dial_edge import Dialled, Person
     from simulator.media_edge import Party
 
 ANONYMOUS = "+266696687"
@@ -68,6 +71,15 @@ class CallEdge:
     problem: Callable[[str], None]
     attestation: str | None = None
     """A, B or C: how far the caller's carrier vouches for the number; None: it does not say."""
+    person: Person = "answers"
+    """What becomes of a phone that the call is put through to."""
+    on_dialled: Callable[[Dialled], None] = lambda _dialled: None
+    keys: Sequence[str] = ()
+    """What the caller presses, one entry for each time that TwiML asks them to."""
+    queues: Queues = field(default_factory=Queues)
+    """Where calls wait that know of each other."""
+    queue_pace: float = 1.0
+    """How long a second of waiting in a queue takes here."""
     call_sid: str = field(default_factory=lambda: f"CA{secrets.token_hex(16)}")
     _http: httpx.AsyncClient = field(init=False)
     _completed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -91,13 +103,32 @@ class CallEdge:
 
     async def _follow(self, party: Party) -> tuple[str, list[str]]:
         url = f"{self.worker_url}/twilio/voice"
-        pending, followed, streams = await self._ask(url, CallStatus="ringing"), [], 0
+        pending, followed, streams = await self._ask(url, CallStatus="ringing"), list[str](), 0
+        waits = QueueEdge(
+            ask=self._ask,
+            call_sid=self.call_sid,
+            queues=self.queues,
+            keys=list(self.keys),
+            pace=self.queue_pace,
+            note=followed.append,
+            problem=self.problem,
+            completed=self._completed,
+        )
         while pending:
             verb = pending.pop(0)
             if verb.tag != "Connect":
                 followed.append(_described(verb))
-                if verb.tag in {"Hangup", "Reject", "Dial", "Redirect", "refused"}:
+                if verb.tag in {"Hangup", "Reject", "refused"}:
                     break
+                if following := await self._wait(verb, url, waits):
+                    url, pending = following.url, following.verbs
+                if verb.tag == "Dial":
+                    dialled = await self._dial(verb, url)
+                    if self._completed.is_set():
+                        break
+                    if action := verb.get("action"):
+                        url = urljoin(url, action)
+                        pending = await self._ask(url, CallStatus="in-progress", **dialled.fields)
                 continue
             streams += 1
             if streams > _MOST_STREAMS:
@@ -112,6 +143,33 @@ class CallEdge:
                 url = urljoin(url, action)
                 pending = await self._ask(url, CallStatus="in-progress")
         return "agent", followed
+
+    async def _wait(self, verb: Element, url: str, waits: QueueEdge) -> Next | None:
+        """Do what takes the call to another document; None: it goes on with the next verb."""
+        match verb.tag:
+            case "Enqueue":
+                return await waits.enqueue(verb, url)
+            case "Gather":
+                return await waits.gather(verb, url)
+            case "Redirect":
+                url = urljoin(url, (verb.text or "").strip())
+                return Next(url, await self._ask(url, CallStatus="in-progress"))
+            case _:
+                return None
+
+    async def _dial(self, verb: Element, url: str) -> Dialled:
+        edge = DialEdge(
+            ask=self._ask,
+            call_sid=self.call_sid,
+            caller=self._from,
+            called=self.called,
+            person=self.person,
+            problem=self.problem,
+            completed=self._completed,
+        )
+        dialled = await edge.dial(verb, url)
+        self.on_dialled(dialled)
+        return dialled
 
     async def _stream(self, connect: Element, party: Party) -> StreamEnd:
         target = self._target(connect)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin
 
 import httpx
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from simulator import voices
@@ -18,6 +19,7 @@ from simulator.audio import SPEECH_LEVEL_DBFS, TELEPHONE_RATE, Pcm, at_level, mu
 from simulator.call_edge import CallEdge, TwilioAccount
 from simulator.caller_texts import follow_codes
 from simulator.conversation import Conversation, Mouth, report
+from simulator.dial_edge import Dialled, Person
 from simulator.ears import Ears, KnownTexts, Rendered
 from simulator.script import Line, Script
 
@@ -37,6 +39,14 @@ class TwilioPlan(BaseModel):
     auth_token: str
 
 
+class VoiceBehind(BaseModel):
+    """Somebody who talks behind the caller, over and over, `db` quieter than they."""
+
+    says: str
+    voice: str = "en-us+m2"
+    db: float = 15
+
+
 class CallerVoice(BaseModel):
     """Who calls: `number` None is a caller who withholds it."""
 
@@ -44,6 +54,7 @@ class CallerVoice(BaseModel):
     attestation: Literal["A", "B", "C"] | None = None
     voice: str = "en-us"
     noise_db: float | None = None
+    behind: VoiceBehind | None = None
 
 
 class CallPlan(BaseModel):
@@ -54,6 +65,7 @@ class CallPlan(BaseModel):
     twilio: TwilioPlan
     openai_url: str
     caller: CallerVoice = CallerVoice()
+    person: Person = "answers"
     lines: list[Line]
     again: str = "Sorry?"
     max_secs: float = 240
@@ -95,7 +107,12 @@ class Journal:
     async def understand(self, turn: AgentTurn, *, fresh: list[str]) -> str:
         """Return what was said in `turn`; the comparing is done in a thread, as frames must not wait."""
         return await asyncio.to_thread(
-            self._known.recognise, bytes(turn.audio), self._recent(), fresh=fresh, was_cut=turn.was_cut
+            self._known.recognise,
+            bytes(turn.audio),
+            self._recent(),
+            fresh=fresh,
+            was_cut=turn.was_cut,
+            follows_cut=turn.follows_cut,
         )
 
     def _recent(self) -> list[str]:
@@ -127,11 +144,14 @@ async def call(plan: CallPlan, commands: asyncio.StreamReader) -> None:
         plan.called,
         problem=_problem,
         attestation=plan.caller.attestation,
+        person=plan.person,
+        on_dialled=_tell_dialled,
     )
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         journal = Journal(http, plan.openai_url)
         await journal.open()
-        mouth = Mouth(speech, noise_dbfs=noise_dbfs, seed=plan.seed)
+        behind = await asyncio.to_thread(_behind, plan.caller.behind) if plan.caller.behind else None
+        mouth = Mouth(speech, noise_dbfs=noise_dbfs, seed=plan.seed, behind=behind)
         conversation = Conversation(
             Script(plan.lines, plan.again),
             Ears(),
@@ -206,6 +226,16 @@ def emit(event: str, **facts: Any) -> None:
     sys.stdout.flush()
 
 
+def _tell_dialled(dialled: Dialled) -> None:
+    emit(
+        "dialled",
+        number=dialled.number,
+        status=dialled.status,
+        is_bridged=dialled.is_bridged,
+        told=dialled.told,
+    )
+
+
 def _problem(text: str) -> None:
     emit("problem", text=text)
 
@@ -213,6 +243,12 @@ def _problem(text: str) -> None:
 def _speech(plan: CallPlan) -> dict[str, Pcm]:
     texts = {line.say for line in plan.lines if line.say and not line.needs_code} | {plan.again}
     return {text: _on_the_phone(voices.speak(text, plan.caller.voice)) for text in sorted(texts)}
+
+
+def _behind(voice: VoiceBehind) -> Pcm:
+    """Return what `voice` says, with a second of silence before it begins again."""
+    said: Pcm = _on_the_phone(voices.speak(voice.says, voice.voice)) * np.float32(10 ** (-voice.db / 20))
+    return np.pad(said, (0, TELEPHONE_RATE))
 
 
 def _on_the_phone(pcm: Pcm) -> Pcm:

@@ -28,7 +28,11 @@ _KEY_FRAMES = 10
 _CLICK_FRAMES = 15
 _UNHEARD_MS = 100
 
-_HOLD = re.compile(r"moment|\b(one|a) sec|hold on|bear with|still (checking|confirming|booking)|let me|checking", re.I)
+_HOLD = re.compile(
+    r"moment|\b(one|a) sec|hold on|bear with|still (on it|working|checking|confirming|booking)|let me|checking"
+    r"|longer than it should",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,21 @@ class Listener(Protocol):
 
 
 class Mouth:
-    """The caller's lines as sound, and the noise of the line under them and between them."""
+    """The caller's lines as sound, and the noise of the line under them and between them.
 
-    def __init__(self, speech: Mapping[str, Pcm], *, noise_dbfs: float | None, seed: int) -> None:
+    Args:
+        behind: What else is heard all the time, over and over, such as another's voice.
+    """
+
+    def __init__(
+        self, speech: Mapping[str, Pcm], *, noise_dbfs: float | None, seed: int, behind: Pcm | None = None
+    ) -> None:
         self._speech = dict(speech)
         level = _QUIET_LINE_DBFS if noise_dbfs is None else noise_dbfs
-        self._noise = white_noise(_NOISE_SECS * TELEPHONE_RATE, level, np.random.default_rng(seed))
+        samples = _NOISE_SECS * TELEPHONE_RATE if behind is None else len(behind) // FRAME_BYTES * FRAME_BYTES
+        self._noise = white_noise(samples, level, np.random.default_rng(seed))
+        if behind is not None:
+            self._noise += behind[:samples]
         self._at = 0
         self._saying: deque[Pcm] = deque()
         self._loud_left = 0
@@ -139,7 +152,7 @@ class Conversation:
         self._keys: deque[str] = deque()
         self._code: str | None = None
         self._silent_until = 0
-        self._ending = self._is_gone = False
+        self._ending = self._is_gone = self._is_connected = self._breaks = False
         self._heard: list[str] = []
         self._turns = 0
         self._asked_before = 0
@@ -154,7 +167,10 @@ class Conversation:
     # The party's side
 
     def started(self) -> None:
-        self._emit("connected", at_ms=self.at_ms)
+        # A call whose line broke is connected again, and still the same call.
+        if not self._is_connected:
+            self._is_connected = True
+            self._emit("connected", at_ms=self.at_ms)
 
     def frame(self, played: bytes) -> CallerFrame:
         was_silent = self._ears.turn is None
@@ -171,7 +187,8 @@ class Conversation:
         self.sent += audio
         if not self._is_busy:
             self._decide()
-        return CallerFrame(audio, digit, hangs_up=self._leaves())
+        breaks, self._breaks = self._breaks, False
+        return CallerFrame(audio, digit, hangs_up=self._leaves(), breaks=breaks)
 
     def cleared(self, dropped: bytes) -> None:
         turn = self._ears.cut()
@@ -320,6 +337,9 @@ class Conversation:
         self._line_began = self._line_ended = self._ears.frame
         self._awaits_reply = False
         self._heard, self._turns, self._asked_before = [], 0, self._listener.asked
+        self._breaks = line.line_breaks
+        if line.line_breaks:
+            self._emit("said", text="[the line breaks]", at_ms=self.at_ms)
         if line.say is not None:
             self._mouth.say(line.say)
             self._emit("said", text=scripted.say, at_ms=self.at_ms)

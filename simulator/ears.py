@@ -49,6 +49,8 @@ class AgentTurn:
     last_loud: int
     audio: bytearray = field(default_factory=bytearray)
     was_cut: bool = False
+    follows_cut: bool = False
+    """Whether it may be the rest of what was cut before."""
 
 
 class Ears:
@@ -61,6 +63,7 @@ class Ears:
         self.turn: AgentTurn | None = None
         """The agent's turn while it lasts."""
         self.last_loud: int | None = None
+        self._was_cut = False
 
     def hear(self, played: bytes) -> AgentTurn | None:
         """Take the next 20 ms; return the agent's turn once it has been silent for long enough to have ended."""
@@ -75,14 +78,17 @@ class Ears:
 
     def cut(self) -> AgentTurn | None:
         """Return the turn that was going on when the rest of it was taken back, if any."""
-        if self.turn is not None:
-            self.turn.was_cut = True
+        if self.turn is None:
+            return None
+        self.turn.was_cut = self._was_cut = True
         return self._close()
 
     def _hear_speech(self) -> None:
         if self.turn is None:
-            self.turn = AgentTurn(began=self.frame, last_loud=self.frame, audio=bytearray(b"".join(self._lead)))
+            lead = bytearray(b"".join(self._lead))
+            self.turn = AgentTurn(began=self.frame, last_loud=self.frame, audio=lead, follows_cut=self._was_cut)
             self._lead.clear()
+            self._was_cut = False
         self.turn.last_loud = self.last_loud = self.frame
 
     def _close(self) -> AgentTurn | None:
@@ -134,11 +140,18 @@ class KnownTexts:
                 self._known[text] = known, known.without_pauses()
 
     def recognise(
-        self, audio: bytes, texts: Sequence[str], *, fresh: Collection[str] = (), was_cut: bool = False
+        self,
+        audio: bytes,
+        texts: Sequence[str],
+        *,
+        fresh: Collection[str] = (),
+        was_cut: bool = False,
+        follows_cut: bool = False,
     ) -> str:
         """Return the texts that `audio` is, in the order they were spoken; one broken off ends in a dash.
 
         In doubt the `fresh` among the texts are believed first. Audio like none of them is left out.
+        With `follows_cut` the first may be the rest of one that was broken off before; it begins with a dash.
         """
         self.learn(texts)
         known = [self._known[text] for text in dict.fromkeys(texts)]
@@ -146,7 +159,10 @@ class KnownTexts:
         # A line that stalls makes a pause or a longer one: then what is left without any pauses is more alike.
         as_played = _Heard(features, [whole for whole, _ in known], fresh)
         without_pauses = _Heard(features[_sounds(features)], [dense for _, dense in known], fresh)
-        explained = [heard.pieces(0, len(heard.features), was_cut=was_cut) for heard in (as_played, without_pauses)]
+        explained = [
+            heard.pieces(0, len(heard.features), was_cut=was_cut, follows_cut=follows_cut)
+            for heard in (as_played, without_pauses)
+        ]
         best = max(explained, key=lambda pieces: sum(piece.explains for piece in pieces))
         return " ".join(piece.text for piece in best)
 
@@ -179,20 +195,25 @@ class _Heard:
         self._scores = {one.text: _scores(features, one.features) for one in self._known}
         self._loud = _loud(features)
 
-    def pieces(self, start: int, end: int, *, was_cut: bool) -> list[_Piece]:
-        """Explain the rows from `start` to `end`; with `was_cut` the last text stops there before its end."""
+    def pieces(self, start: int, end: int, *, was_cut: bool, follows_cut: bool = False) -> list[_Piece]:
+        """Explain the rows from `start` to `end`.
+
+        With `was_cut` the last text stops there before its end, with `follows_cut` the first has begun before.
+        """
         if np.count_nonzero(self._loud[start:end]) < _SHORTEST:
             return []
         found = self._best(self._known, start, end, _SURE)
         if not found and was_cut and (beginning := self._broken_off(start, end)):
             return [beginning]
+        if not found and follows_cut and (rest := self._said_on(start, end)):
+            return [rest]
         found = found or self._best(self._fresh, start, end, _LIKELY) or self._best(self._known, start, end, _LIKELY)
         if not found:
             return []
         at, one = found
         after = at + len(one.features)
         piece = _Piece(one.text, float(self._scores[one.text][at]) * np.count_nonzero(self._loud[at:after]))
-        before = self.pieces(start, at, was_cut=False)
+        before = self.pieces(start, at, was_cut=False, follows_cut=follows_cut)
         return [*before, piece, *self.pieces(after, end, was_cut=was_cut)]
 
     def _best(self, known: list[_Known], start: int, end: int, floor: float) -> tuple[int, _Known] | None:
@@ -229,6 +250,24 @@ class _Heard:
         begun = [character for character, row in best.words if row < best_length]
         text = best.text[: begun[-1]].rstrip(" ,.;:") if begun else ""
         return _Piece(f"{text}—", best_score * np.count_nonzero(self._loud[first:end])) if text else None
+
+    def _said_on(self, start: int, end: int) -> _Piece | None:
+        """Explain the rows from `start` to `end` as the end of a text whose beginning was heard before."""
+        last = start + int(np.flatnonzero(self._loud[start:end])[-1]) + 1
+        best, best_score, best_length = None, _BROKEN_OFF, 0
+        for one in self._known:
+            length = min(last - start - _SLACK // 2, len(one.features))
+            if length < _SHORTEST:
+                continue
+            heard = self.features[max(last - length - _SLACK, 0) : last + _SLACK]
+            score = float(_scores(heard, one.features[-length:]).max(initial=0.0))
+            if score > best_score:
+                best, best_score, best_length = one, score, length
+        if best is None:
+            return None
+        begun = [character for character, row in best.words if row >= len(best.features) - best_length]
+        text = best.text[begun[0] :] if begun else ""
+        return _Piece(f"\u2014{text}", best_score * np.count_nonzero(self._loud[start:last])) if text else None
 
 
 def _scores(heard: Features, known: Features) -> Features:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 ANY = "any"
+_OPENAIS = ("transcribe", "chat", "speech", "realtime", "utterance", ANY)
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "calcom": ("slots", "create", "list", "get", "reschedule", "cancel", "reservations", ANY),
     "twilio": ("messages", "calls", ANY),
-    "openai": ("transcribe", "chat", "speech", ANY),
+    "openai": _OPENAIS,
+    "fallback": _OPENAIS,
 }
 """What a fault may hit, by service."""
 MAY_BE_TAKEN = frozenset({("calcom", "create"), ("calcom", "reschedule")})

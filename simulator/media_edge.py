@@ -33,11 +33,15 @@ _SEND_TIMEOUT_SECS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CallerFrame:
-    """What the caller does in one frame: 20 ms of sound, perhaps a key pressed, perhaps the last of the call."""
+    """What the caller does in one frame: 20 ms of sound, perhaps a key pressed, perhaps the last of the call.
+
+    `breaks` claims that behind it the way to the worker is cut, while the caller stays on the line.
+    """
 
     audio: bytes
     digit: str | None = None
     hangs_up: bool = False
+    breaks: bool = False
 
 
 class Party(Protocol):
@@ -190,6 +194,10 @@ class MediaStream:
             if frame.hangs_up:
                 await self._stop()
                 return StreamEnd.CALLER
+            if frame.breaks:
+                # Without a `stop` and without a closing handshake, as when a cable is cut.
+                self._websocket.transport.abort()
+                return StreamEnd.WORKER
         raise AssertionError("a call ends before the numbers do")
 
     async def _send_frame(self, number: int, frame: CallerFrame) -> None:

@@ -6,8 +6,6 @@ import asyncio
 import hmac
 import math
 import secrets
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulator.audio import at_level, read_wav, to_s16le, write_wav
 from simulator.faults import fault_middleware, fault_routes
-from simulator.hearing import Heard, KnownSpeech
 from simulator.openai_chat import ChatRequest, Completion
+from simulator.openai_realtime import PATH as REALTIME
+from simulator.openai_realtime import Realtime
 from simulator.openai_wire import OpenAIError, checked, rate_limited, server_error, wrong_key
-from simulator.voices import VoicesMissing, at_rate, speak
-from simulator.world import read_order
+from simulator.room import Room
+from simulator.voices import at_rate, speak
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from simulator.audio import Pcm
     from simulator.faults import FaultBoard
+    from simulator.hearing import Heard
     from simulator.world import Credentials
 
 CHAT = "/v1/chat/completions"
@@ -43,8 +43,9 @@ _CHUNK = SPEECH_RATE * 2 // 10  # bytes of 0.1 s
 _WORDS_PER_MINUTE = 165
 _MAX_UPLOAD = 25 * 1024 * 1024
 _MIN_AUDIO_SECS = 0.1
-_MAX_WAIT_SECS = 60.0
-_MODELS = ("gpt-6-luna", "gpt-4.1", "gpt-4o-mini-tts", "gpt-4o-transcribe", "gpt-transcribe")
+_MODELS = (
+    "gpt-6-luna", "gpt-4.1", "gpt-4o-mini-tts", "gpt-4o-transcribe", "gpt-transcribe", "gpt-realtime-whisper"
+)  # fmt: skip
 _MATCHER = "known-speech matcher"
 _Voice = Literal[
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"
@@ -82,43 +83,14 @@ class TranscriptionRequest(BaseModel):
     stream: Literal["false"] | None = None
 
 
-class WorldOrder(BaseModel):
-    """The body of ``POST /control/world``: what the caller may say, and in which voice."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    lines: list[str] = []
-    voice: str = "en-us"
-
-
-class LinesOrder(BaseModel):
-    """The body of ``POST /control/lines``: what the caller may say as well."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    lines: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """Something the agent's voice was asked to say."""
-
-    id: int
-    text: str
-    at: str
-
-
 class OpenAIStandIn:
-    """The handlers of one account and the state they share."""
+    """The handlers of one account."""
 
-    def __init__(self, credentials: Credentials, faults: FaultBoard) -> None:
-        self._authorization = f"Bearer {credentials.openai_api_key}"
+    def __init__(self, api_key: str, faults: FaultBoard, room: Room) -> None:
+        self._authorization = f"Bearer {api_key}"
         self._faults = faults
-        self._world = WorldOrder()
-        self._matcher = KnownSpeech((), "en-us")
-        self._heard: list[dict[str, Any]] = []
-        self._spoken: list[Utterance] = []
-        self._has_spoken = asyncio.Condition()
+        self._room = room
+        self._realtime = Realtime(faults, room)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -126,10 +98,9 @@ class OpenAIStandIn:
             web.post(CHAT, self.chat),
             web.post(TRANSCRIPTIONS, self.transcribe),
             web.post(SPEECH, self.speech),
-            web.post("/control/world", self.set_world),
-            web.post("/control/lines", self.add_lines),
+            web.get(REALTIME, self._realtime.connect),
             web.get("/control/state", self.state),
-            web.get("/control/spoken", self.spoken),
+            *self._room.routes(),
         ]
 
     @web.middleware
@@ -175,42 +146,17 @@ class OpenAIStandIn:
         if len(pcm) < _MIN_AUDIO_SECS * rate:
             message = f"Audio file is too short. Minimum audio length is {_MIN_AUDIO_SECS} seconds."
             raise OpenAIError.invalid(message, param="file", code="audio_too_short")
-        heard = await asyncio.to_thread(self._matcher.hear, pcm, rate)
-        self._heard.append({**asdict(heard), "at": _now()})
+        heard = await self._room.hear(pcm, rate)
         return _transcription(heard, order.response_format, secs=math.ceil(len(pcm) / rate))
 
     async def speech(self, request: web.Request) -> web.Response:
         body = await request.read()
         order = checked(lambda: SpeechRequest.model_validate_json(body))
-        await self._note_spoken(order.input)
+        await self._room.note_spoken(order.input)
         pcm = await asyncio.to_thread(_agent_speech, order.input, order.speed)
         if order.response_format == "wav":
             return web.Response(body=_chunks(write_wav(SPEECH_RATE, pcm)), content_type="audio/wav")
         return web.Response(body=_chunks(to_s16le(pcm)), content_type="audio/pcm")
-
-    async def set_world(self, request: web.Request) -> web.Response:
-        """Learn the lines of a scenario.
-
-        What the agent said stays in the journal: a worker plays phrases again that it fetched before.
-        """
-        await self._learn(await read_order(request, WorldOrder))
-        self._heard.clear()
-        return web.json_response({})
-
-    async def add_lines(self, request: web.Request) -> web.Response:
-        """Learn lines that nobody could know before the call."""
-        order = await read_order(request, LinesOrder)
-        await self._learn(WorldOrder(lines=[*self._world.lines, *order.lines], voice=self._world.voice))
-        return web.json_response({})
-
-    async def _learn(self, world: WorldOrder) -> None:
-        try:
-            self._matcher = await asyncio.to_thread(KnownSpeech, world.lines, world.voice)
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
-        except VoicesMissing as error:
-            raise web.HTTPServiceUnavailable(text=str(error)) from error
-        self._world = world
 
     async def state(self, _request: web.Request) -> web.Response:
         return web.json_response(
@@ -218,28 +164,9 @@ class OpenAIStandIn:
                 "faults": self._faults.fired,
                 "transcription": _MATCHER,
                 "agent_voice": AGENT_VOICE,
-                "spoken": [asdict(utterance) for utterance in self._spoken],
-                "heard": self._heard,
+                **self._room.state(),
             }
         )
-
-    async def spoken(self, request: web.Request) -> web.Response:
-        """Answer with what was said after an utterance, waiting for it for a while if need be."""
-        try:
-            after, wait = int(request.query.get("after", "0")), float(request.query.get("wait", "0"))
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=f"after and wait are numbers: {error}") from error
-        try:
-            async with asyncio.timeout(min(wait, _MAX_WAIT_SECS)), self._has_spoken:
-                await self._has_spoken.wait_for(lambda: len(self._spoken) > after)
-        except TimeoutError:
-            pass  # nothing new: the list is empty
-        return web.json_response({"spoken": [asdict(utterance) for utterance in self._spoken[max(after, 0) :]]})
-
-    async def _note_spoken(self, text: str) -> None:
-        async with self._has_spoken:
-            self._spoken.append(Utterance(len(self._spoken) + 1, text, _now()))
-            self._has_spoken.notify_all()
 
     def _check_key(self, request: web.Request) -> None:
         given = request.headers.get("Authorization")
@@ -247,10 +174,28 @@ class OpenAIStandIn:
             raise wrong_key(given)
 
 
-def build_app(credentials: Credentials, faults: FaultBoard) -> web.Application:
-    """Return the stand-in as an application that accepts these credentials and obeys these faults."""
-    stand_in = OpenAIStandIn(credentials, faults)
-    operations = {("POST", TRANSCRIPTIONS): "transcribe", ("POST", CHAT): "chat", ("POST", SPEECH): "speech"}
+def build_app(credentials: Credentials, faults: FaultBoard, room: Room | None = None) -> web.Application:
+    """Return the stand-in as an application that accepts these credentials and obeys these faults.
+
+    Args:
+        room: Where it takes part beside others; left out, it is alone.
+    """
+    return _build(credentials.openai_api_key, faults, room or Room())
+
+
+def build_fallback(credentials: Credentials, faults: FaultBoard, room: Room) -> web.Application:
+    """Return another of the same kind, with an account of its own, that stands in for the first."""
+    return _build(credentials.fallback_api_key, faults, room)
+
+
+def _build(api_key: str, faults: FaultBoard, room: Room) -> web.Application:
+    stand_in = OpenAIStandIn(api_key, faults, room)
+    operations = {
+        ("POST", TRANSCRIPTIONS): "transcribe",
+        ("POST", CHAT): "chat",
+        ("POST", SPEECH): "speech",
+        ("GET", REALTIME): "realtime",
+    }
     act_out = fault_middleware(faults, operations, error_500=server_error, rate_limited=rate_limited)
     app = web.Application(middlewares=[act_out, stand_in.answer_errors], client_max_size=_MAX_UPLOAD)
     app.add_routes([*stand_in.routes(), *fault_routes(faults)])
@@ -304,7 +249,3 @@ def _agent_speech(text: str, speed: float) -> Pcm:
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:
     for at in range(0, len(data), _CHUNK):
         yield data[at : at + _CHUNK]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -29,7 +29,7 @@ class OpenAIError(Exception):
     ) -> None:
         super().__init__(message)
         self._status = status
-        self._error = {"message": message, "type": type, "param": param, "code": code}
+        self.error = {"message": message, "type": type, "param": param, "code": code}
         self._headers = headers
 
     @classmethod
@@ -37,7 +37,7 @@ class OpenAIError(Exception):
         return cls(HTTPStatus.BAD_REQUEST, message, param=param, code=code)
 
     def answer(self) -> web.Response:
-        return web.json_response({"error": self._error}, status=self._status, headers=self._headers)
+        return web.json_response({"error": self.error}, status=self._status, headers=self._headers)
 
 
 def checked(validate: Callable[[], _Model]) -> _Model:
@@ -64,12 +64,14 @@ def wrong_key(authorization: str | None) -> OpenAIError:
     return OpenAIError(HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key")
 
 
-def server_error(_request: web.Request) -> web.Response:
+def broken() -> OpenAIError:
+    """Return what is told when it is nobody's fault but the server's."""
     message = "The server had an error while processing your request. Sorry about that!"
-    return OpenAIError(HTTPStatus.INTERNAL_SERVER_ERROR, message, type="server_error").answer()
+    return OpenAIError(HTTPStatus.INTERNAL_SERVER_ERROR, message, type="server_error")
 
 
-def rate_limited(_request: web.Request) -> web.Response:
+def too_many() -> OpenAIError:
+    """Return the refusal of an account that has asked too often."""
     return OpenAIError(
         HTTPStatus.TOO_MANY_REQUESTS,
         "Rate limit reached for requests per min (RPM): Limit 500, Used 500, Requested 1. Please try again in 120ms.",
@@ -81,7 +83,15 @@ def rate_limited(_request: web.Request) -> web.Response:
             "x-ratelimit-remaining-requests": "0",
             "x-ratelimit-reset-requests": "120ms",
         },
-    ).answer()
+    )
+
+
+def server_error(_request: web.Request) -> web.Response:
+    return broken().answer()
+
+
+def rate_limited(_request: web.Request) -> web.Response:
+    return too_many().answer()
 
 
 def _complaint(error: ValidationError) -> OpenAIError:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.policy_answer import Answer, ToolCall
 from simulator.policy_desk import Desk
+from simulator.policy_digits import meant_by_keys
+from simulator.policy_note import read_note
 from simulator.policy_resume import read_last_call
 from simulator.policy_tools import Toolbox
+from simulator.policy_transfer import read_return
 from simulator.policy_turn import answer_caller
 from simulator.policy_when import CalendarTable
 from simulator.policy_words import about, plain
@@ -22,12 +25,13 @@ def answer(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) 
     instructions = "\n".join(_text(message) for message in messages if message.get("role") in ("system", "developer"))
     desk = Desk(CalendarTable.read(instructions), Toolbox.read(tools))
     read_last_call(desk, instructions)
+    read_return(desk, instructions)
     calls: dict[str, ToolCall] = {}
     unclear = ""
     for position, message in enumerate(messages):
         role, text = message.get("role"), _text(message)
         if role == "user":
-            unclear = _hear(desk, text, unclear)
+            unclear = _hear(desk, meant_by_keys(text), unclear)
             continue
         unclear = ""
         if role == "assistant":
@@ -60,7 +64,9 @@ def _read_result(desk: Desk, call: ToolCall | None, text: str) -> None:
 
 
 def _read_note(desk: Desk, calls: dict[str, ToolCall], text: str) -> None:
-    """Follow what the worker tells the model: a late tool result, or what to say to a silent or unclear caller."""
+    """Follow what the worker tells the model: a late result, what a call has left out, what to say to who is silent."""
+    if read_note(desk, text):
+        return
     note = _object(text)
     if note is not None and note.get("type") == "async_tool":
         call = calls.get(str(note.get("tool_call_id")))

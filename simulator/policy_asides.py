@@ -104,7 +104,7 @@ def puzzle(desk: Desk, *, is_again: bool) -> None:
     desk.puzzled += 0 if is_again else 1
     question = "Would you like to book one?" if desk.asked in (Asked.OPEN, Asked.GOODBYE) else desk.question()
     if desk.puzzled <= 1:
-        desk.say(f"Sorry, I only understand appointments. {question}")
+        desk.say(f"Sorry, I didn't get that: I only understand appointments. {question}")
     elif desk.puzzled == 2:
         desk.say(f"I'm sorry, I didn't follow that. I can only help with appointments. {ask_again(desk)}")
     else:

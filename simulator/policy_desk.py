@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simulator import policy_existing as existing
 from simulator import policy_requests as requests
 from simulator import policy_resume as resume
+from simulator import policy_transfer as transfer
 from simulator.policy_answer import EMAIL, GOODBYE, MORE, NAME, OTHER_TIME, Answer, Asked, ToolCall
 from simulator.policy_existing import Existing
 from simulator.policy_offer import MOST_SPOKEN, Offer, OfferedSlot
@@ -22,6 +23,7 @@ from simulator.policy_tools import (
     FIND_MINE,
     MOVE_MINE,
     TEXT_CODE,
+    TRANSFER,
     WAITLIST,
     BookingTool,
     Toolbox,
@@ -70,6 +72,8 @@ class Desk:
     heard: str = ""
     has_broken_off: bool = False
     """Claims that the caller's last call did, and that they have not been asked about it yet."""
+    is_put_through: bool = False
+    """Claims that the caller is being put through to a person."""
     existing: Existing = field(default_factory=Existing)
     leaving: Leaving = field(default_factory=Leaving)
 
@@ -257,6 +261,8 @@ class Desk:
                 existing.take_code_sent(self, result)
             case _ if call.name in (CONFIRM_MINE, MOVE_MINE, CANCEL_MINE):
                 existing.take_changed(self, call, result)
+            case _ if call.name == TRANSFER:
+                transfer.take_put_through(self, result)
             case _ if call.name in (WAITLIST, CALL_BACK):
                 requests.take_noted(self, result)
 

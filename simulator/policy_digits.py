@@ -45,6 +45,15 @@ def says_this_number(text: str) -> bool:
     return _THIS_NUMBER.search(text) is not None
 
 
+def meant_by_keys(text: str) -> str:
+    """Return `text` with what was typed on the keys in the words that the worker gives with it."""
+    return _TYPED.sub(lambda typed: typed["answer"] or typed["time"] or typed["number"], text)
+
+
+_TYPED = re.compile(
+    r"\(typed (?:\d, which means (?P<answer>yes|no)|\d, the \w+ time offered: (?P<time>[^()]+)"
+    r"|the phone number (?P<number>\+\d+))\)"
+)
 _THIS_NUMBER = re.compile(
     r"\b(?:(?:this|the same|my own|this same) (?:one|number|phone|line)|^this$|same one"
     r"|(?:i'm|i am) (?:calling|phoning|speaking) from|(?:i) (?:call|called) from)\b"

@@ -28,6 +28,9 @@ def read_last_call(desk: Desk, instructions: str) -> None:
         day, time = when.day.isoformat() if when.day else "", next(iter(when.times), "")
         slot = OfferedSlot(kept["key"], kept["say"], day, time)
         desk.offer, desk.action = Offer(slots=(slot,), spoken=(slot,)), desk.tools.action_titled(kept["title"])
+        if not desk.has_broken_off:
+            # It is this call that broke off, and the caller has just been asked about it.
+            desk.asked = Asked.OFFER
 
 
 def ask(desk: Desk, turn: Turn) -> bool:

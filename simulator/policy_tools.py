@@ -20,6 +20,7 @@ FIND_MINE, CONFIRM_MINE, MOVE_MINE, CANCEL_MINE = (
 )
 TEXT_CODE, CHECK_CODE = "text_code", "check_code"
 WAITLIST, CALL_BACK = "join_waitlist", "request_callback"
+TRANSFER = "transfer_to_human"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Toolbox:
     def has(self, *names: str) -> bool:
         """Claim that the model may call all of them."""
         return self.names.issuperset(names)
+
+    def has_any(self, *names: str) -> bool:
+        """Claim that the model may call one of them."""
+        return not self.names.isdisjoint(names)
 
     def book_for(self, action: str) -> BookingTool | None:
         """Return the tool of `action`; with "" the only one there is."""

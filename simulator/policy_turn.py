@@ -12,6 +12,7 @@ from simulator import policy_errands as errands
 from simulator import policy_existing as existing
 from simulator import policy_requests as requests
 from simulator import policy_resume as resume
+from simulator import policy_transfer as transfer
 from simulator.policy_action import choose_action, which_action
 from simulator.policy_answer import MORE, NAME, OTHER_TIME, Asked
 from simulator.policy_offer import choose
@@ -338,6 +339,7 @@ def _unfinished(desk: Desk, _turn: Turn) -> bool:
 _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     asides.while_booking,
     resume.ask,
+    transfer.want_person,
     requests.answer_request,
     errands.answer_errand,
     errands.want,

@@ -18,13 +18,14 @@ _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing the caller does: says something, presses keys, keeps silent or hangs up."""
+    """One thing the caller does: says something, presses keys, keeps silent or hangs up. Or their line breaks."""
 
     when: str | None = None
     say: str | None = None
     press: str | None = None
     silence: float | None = None
     hang_up: bool = False
+    line_breaks: bool = False
     barge_in: float | str | None = None
     then: Literal["hang_up"] | None = None
 

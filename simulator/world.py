@@ -30,6 +30,7 @@ class Credentials:
     twilio_api_key_sid: str
     twilio_api_key_secret: str
     openai_api_key: str
+    fallback_api_key: str
     calcom_api_key: str
 
     @classmethod
@@ -41,6 +42,7 @@ class Credentials:
             twilio_api_key_sid="SK" + secrets.token_hex(16),
             twilio_api_key_secret=secrets.token_hex(16),
             openai_api_key="sk-" + secrets.token_hex(24),
+            fallback_api_key="sk-" + secrets.token_hex(24),
             calcom_api_key="cal_live_" + secrets.token_hex(16),
         )
 

@@ -1,4 +1,4 @@
-"""Twilio's Media Streams: opening a stream, and translating its messages to Pipecat's frames and back."""
+"""Twilio's Media Streams: opening a stream, and the messages that pass on it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from pipecat.frames.frames import Frame, InterruptionFrame, OutputTransportMessageFrame
-from pipecat.serializers.twilio import TwilioFrameSerializer
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
@@ -37,7 +35,8 @@ MAX_FRAME_BYTES: Final = 64 * 1024
 """Twilio's messages are some 300 bytes long. The server should refuse larger ones than this before reading them."""
 FULL_ATTESTATION: Final = "A"
 """STIR/SHAKEN's word for it: the carrier knows the caller, and that the number is theirs to use."""
-_TWILIO_KEYS: Final = frozenset("0123456789*#ABCD")
+_KEYS: Final = frozenset("0123456789*#")
+_KEYS_OF_NO_TELEPHONE: Final = frozenset("ABCD")
 _POLICY_VIOLATION: Final = 1008
 
 
@@ -161,25 +160,20 @@ async def _check_start(start: _Start, parameters: Mapping[str, str], checks: Str
         raise BadToken("the token was used before")
 
 
-class Played:
-    """Whether what was said before a mark has been played to the caller."""
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed `key`: a digit, * or #."""
 
-    def __init__(self) -> None:
-        self._settled = asyncio.Event()
-        self._is_played = False
-
-    async def wait(self) -> bool:
-        """Wait until it is known. False: the caller spoke over it or is gone, so not all was heard."""
-        await self._settled.wait()
-        return self._is_played
-
-    def settle(self, *, is_played: bool) -> None:
-        self._is_played = is_played
-        self._settled.set()
+    key: str
 
 
-class MediaStreamSerializer(TwilioFrameSerializer):
-    """Pipecat's serializer with marks, a deaf ear for malformed messages, and no hanging up of its own."""
+@dataclass(frozen=True, slots=True)
+class StreamStopped:
+    """Nothing follows on the stream."""
+
+
+class MediaStream:
+    """The messages of one stream: reads Twilio's, each once and with a deaf ear for malformed ones, and words ours."""
 
     def __init__(
         self,
@@ -190,20 +184,18 @@ class MediaStreamSerializer(TwilioFrameSerializer):
         flood_window: timedelta = timedelta(seconds=10),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Translate for the stream of `start`.
+        """Speak on the stream of `start`.
 
         More than `flood_limit` malformed messages within `flood_window` call `on_flood` once, and nothing more is
         taken from the stream. It must return at once: it runs inside the task that reads the stream.
         """
-        super().__init__(
-            start.stream_sid,
-            call_sid=start.call_sid,
-            # A stalled stream would otherwise lose the audio that the resampler holds, in the middle of a word.
-            params=TwilioFrameSerializer.InputParams(auto_hang_up=False, resampler_clear_after_secs=None),
-        )
-        self._marks: dict[str, Played] = {}
+        self._stream_sid = start.stream_sid
+        of_stream = f'"streamSid":"{start.stream_sid}"'
+        self._media_head = f'{{"event":"media",{of_stream},"media":{{"payload":"'
+        self._mark_head = f'{{"event":"mark",{of_stream},"mark":{{"name":"'
+        self._clear = f'{{"event":"clear",{of_stream}}}'
+        self._marks: dict[str, Callable[[], None]] = {}
         self._marks_made = 0
-        self._generation = 0
         self._ignored: deque[float] = deque(maxlen=flood_limit + 1)
         self._flood_window_secs = flood_window.total_seconds()
         self._on_flood = on_flood
@@ -211,60 +203,49 @@ class MediaStreamSerializer(TwilioFrameSerializer):
         self._has_logged_ignored = False
         self._is_flooded = False
 
-    def mark(self, name: str) -> tuple[OutputTransportMessageFrame, Played]:
-        """Return a frame to queue behind what is said, and the answer to whether that was played to its end."""
+    def media(self, mulaw: bytes) -> str:
+        """Return the message that plays `mulaw` after what was sent before."""
+        return f'{self._media_head}{binascii.b2a_base64(mulaw, newline=False).decode("ascii")}"}}}}'
+
+    def mark(self, on_played: Callable[[], None]) -> str:
+        """Return a message to send behind audio; `on_played` is called when that was played to its end."""
         self._marks_made += 1
-        # Twilio also echoes the marks that a `clear` flushes: their generation tells those from played ones.
-        key = f"{name}.{self._generation}.{self._marks_made}"
-        played = self._marks[key] = Played()
-        message = {"event": "mark", "streamSid": self._stream_sid, "mark": {"name": key}}
-        return OutputTransportMessageFrame(message=message), played
+        name = f"m{self._marks_made}"
+        self._marks[name] = on_played
+        return f'{self._mark_head}{name}"}}}}'
 
-    def discard_marks(self) -> None:
-        """Settle every waiting mark as not played."""
-        self._generation += 1
-        for played in self._marks.values():
-            played.settle(is_played=False)
+    def clear(self) -> str:
+        """Return the message that drops what was sent and has not been played, and forget the marks in it."""
+        # Twilio echoes the marks that it drops as well. No name is used twice, so theirs mean nothing any more.
         self._marks.clear()
+        return self._clear
 
-    async def serialize(self, frame: Frame) -> str | bytes | None:
-        """Return the message for Twilio that `frame` stands for, None when there is none."""
-        if isinstance(frame, InterruptionFrame):
-            self.discard_marks()
-        return await super().serialize(frame)
-
-    async def deserialize(self, data: str | bytes) -> Frame | None:
-        """Return the frame that Twilio's message stands for, None when there is none or it is malformed."""
+    def read(self, message: str | bytes) -> bytes | KeyPressed | StreamStopped | None:
+        """Return the caller's sound as mu-law, or what else a message tells; None: nothing, or it is malformed."""
         if self._is_flooded:
             return None
         try:
-            message = _parse(data)
-            event = message.get("event")
-            self._check_stream(message)
-            if event == "media":
-                _check_audio(message)
-                return await super().deserialize(data)
-            if event == "dtmf":
-                _check_key(message)
-                return await super().deserialize(data)
-            if event == "mark":
-                self._settle(_text_in(message, "mark", "name"))
-            elif event == "stop":
-                self.discard_marks()
-            else:
-                raise _BadFrame("unknown event")
+            return self._read(_parse(message))
         except _BadFrame as error:
             self._ignore(str(error))
-        return None
+            return None
 
-    def _check_stream(self, message: Mapping[str, Any]) -> None:
+    def _read(self, message: Mapping[str, Any]) -> bytes | KeyPressed | StreamStopped | None:
+        event = message.get("event")
         if message.get("streamSid") != self._stream_sid:
             raise _BadFrame("another stream's message")
-
-    def _settle(self, key: str) -> None:
-        played = self._marks.pop(key, None)
-        if played is not None:  # else a `clear` was faster
-            played.settle(is_played=True)
+        if event == "media":
+            return _audio(message) or None
+        if event == "dtmf":
+            return _key(message)
+        if event == "mark":
+            on_played = self._marks.pop(_text_in(message, "mark", "name"), None)
+            if on_played is not None:  # else a `clear` was faster
+                on_played()
+            return None
+        if event == "stop":
+            return StreamStopped()
+        raise _BadFrame("unknown event")
 
     def _ignore(self, reason: str) -> None:
         """Note a malformed message; the reason never quotes it."""
@@ -306,13 +287,17 @@ def _text_in(message: Mapping[str, Any], event: str, name: str) -> str:
     return value
 
 
-def _check_audio(message: Mapping[str, Any]) -> None:
+def _audio(message: Mapping[str, Any]) -> bytes:
     try:
-        base64.b64decode(_text_in(message, "media", "payload"), validate=True)
+        return base64.b64decode(_text_in(message, "media", "payload"), validate=True)
     except (binascii.Error, ValueError):  # ValueError: not ASCII
         raise _BadFrame("bad base64") from None
 
 
-def _check_key(message: Mapping[str, Any]) -> None:
-    if _text_in(message, "dtmf", "digit") not in _TWILIO_KEYS:
-        raise _BadFrame("unknown key")
+def _key(message: Mapping[str, Any]) -> KeyPressed | None:
+    key = _text_in(message, "dtmf", "digit")
+    if key in _KEYS:
+        return KeyPressed(key)
+    if key in _KEYS_OF_NO_TELEPHONE:
+        return None
+    raise _BadFrame("unknown key")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl
+from uuid import uuid4
 
 import structlog
 from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
@@ -17,7 +18,20 @@ from starlette.datastructures import ImmutableMultiDict
 from telephony import twiml
 from telephony.errors import TelephonyError
 from telephony.media_stream import CallStart, StreamChecks, accept
-from telephony.urls import CONNECT_DONE_PATH, MEDIA_PATH, SMS_PATH, SMS_STATUS_PATH, STATUS_PATH, VOICE_PATH
+from telephony.urls import (
+    CALL_BACK_PATH,
+    CONNECT_DONE_PATH,
+    DIAL_DONE_PATH,
+    MEDIA_PATH,
+    QUEUE_LEFT_PATH,
+    QUEUE_WAIT_PATH,
+    SMS_PATH,
+    SMS_STATUS_PATH,
+    STATUS_PATH,
+    VOICE_PATH,
+    WHISPER_KEY_PATH,
+    WHISPER_PATH,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +47,7 @@ Form = ImmutableMultiDict[str, str]
 _LARGEST_FORM_BYTES: Final = 64 * 1024
 _MOST_FIELDS: Final = 200
 _REMEMBERED_ANSWERS: Final = 1024
+_ATTEMPT_HEADER: Final = "i-twilio-idempotency-token"
 _CALL_SID: Final = re.compile(r"CA[0-9a-fA-F]{32}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
@@ -85,6 +100,30 @@ class PhoneLine(Protocol):
         """Return the TwiML that follows the stream of a call."""
         ...
 
+    async def waiting(self, call: IncomingCall) -> str:
+        """Return the TwiML that somebody in the queue hears next. It is asked for again when that has been followed."""
+        ...
+
+    async def queue_left(self, call: IncomingCall) -> str:
+        """Return the TwiML for somebody who has left the queue."""
+        ...
+
+    async def call_back_asked(self, call: IncomingCall) -> str:
+        """Return the TwiML for somebody who was asked for a key to be called back, or whom nobody answered."""
+        ...
+
+    async def whisper(self, call_sid: str) -> str:
+        """Return the TwiML for the person who answers for the caller of `call_sid`."""
+        ...
+
+    def key_pressed(self) -> str:
+        """Return the TwiML for that person once they have pressed a key to take the call."""
+        ...
+
+    async def dial_ended(self, call: IncomingCall) -> str:
+        """Return the TwiML for a caller who was put through, when that is over."""
+        ...
+
     async def call_status(self, form: Mapping[str, str]) -> None:
         """Take note of a call's new status."""
         ...
@@ -109,6 +148,8 @@ def build_router(
     """Return the routes of `line`. An unsigned or forged request gets 403 and starts nothing."""
     router = APIRouter()
     _add_call_routes(router, signatures, line)
+    _add_queue_routes(router, signatures, line)
+    _add_whisper_routes(router, signatures, line)
     _add_text_routes(router, signatures, line)
     checks = StreamChecks(
         signatures=signatures,
@@ -145,7 +186,7 @@ def _add_call_routes(router: APIRouter, signatures: RequestSignatures, line: Pho
     @router.post(VOICE_PATH)
     async def voice(request: Request) -> Response:
         form = await _signed_form(request, signatures)
-        call = _incoming_call(form)
+        call = incoming_call(form)
         with structlog.contextvars.bound_contextvars(call_sid=call.call_sid):
             return await answered(_delivery(request, call.call_sid), lambda: line.ringing(call))
 
@@ -154,7 +195,13 @@ def _add_call_routes(router: APIRouter, signatures: RequestSignatures, line: Pho
         form = await _signed_form(request, signatures)
         call_sid = _call_sid(form)
         with structlog.contextvars.bound_contextvars(call_sid=call_sid):
-            return await answered(_delivery(request, call_sid), lambda: line.stream_ended(call_sid, form))
+            return await answered(_one_of_many(request, call_sid), lambda: line.stream_ended(call_sid, form))
+
+    @router.post(DIAL_DONE_PATH)
+    async def dial_done(request: Request) -> Response:
+        call = incoming_call(await _signed_form(request, signatures))
+        with structlog.contextvars.bound_contextvars(call_sid=call.call_sid):
+            return await answered(_one_of_many(request, call.call_sid), lambda: line.dial_ended(call))
 
     @router.post(STATUS_PATH)
     async def status(request: Request) -> Response:
@@ -162,6 +209,47 @@ def _add_call_routes(router: APIRouter, signatures: RequestSignatures, line: Pho
         with structlog.contextvars.bound_contextvars(call_sid=_call_sid(form)):
             await line.call_status(form)
         return Response(status_code=204)
+
+
+def _add_queue_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
+    """Add what Twilio asks for a call that could not be taken. Each answer holds for its moment: none is remembered."""
+
+    async def answered(request: Request, answer: Callable[[IncomingCall], Awaitable[str]]) -> Response:
+        call = incoming_call(await _signed_form(request, signatures))
+        with structlog.contextvars.bound_contextvars(call_sid=call.call_sid):
+            try:
+                return _xml(await answer(call))
+            except Exception:
+                log.exception("webhook_failed")
+                return _xml(line.apology())
+
+    @router.post(QUEUE_WAIT_PATH)
+    async def queue_wait(request: Request) -> Response:
+        return await answered(request, line.waiting)
+
+    @router.post(QUEUE_LEFT_PATH)
+    async def queue_left(request: Request) -> Response:
+        return await answered(request, line.queue_left)
+
+    @router.post(CALL_BACK_PATH)
+    async def call_back(request: Request) -> Response:
+        return await answered(request, line.call_back_asked)
+
+
+def _add_whisper_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
+    """Add what Twilio asks for the person who was dialled, whose leg is a call with a sid of its own."""
+
+    @router.post(WHISPER_PATH)
+    async def whisper(request: Request) -> Response:
+        await _signed_form(request, signatures)
+        call_sid = request.query_params.get("call", "")
+        with structlog.contextvars.bound_contextvars(call_sid=call_sid):
+            return _xml(await line.whisper(call_sid))
+
+    @router.post(WHISPER_KEY_PATH)
+    async def whisper_key(request: Request) -> Response:
+        await _signed_form(request, signatures)
+        return _xml(line.key_pressed())
 
 
 def _add_text_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
@@ -203,8 +291,12 @@ class _Answers:
 
 def _delivery(request: Request, call_sid: str) -> str:
     """Name what Twilio delivers; its own token is the same each time it tries."""
-    attempt_token = request.headers.get("i-twilio-idempotency-token", "")
-    return f"{request.scope['path']} {attempt_token} {call_sid}"
+    return f"{request.scope['path']} {request.headers.get(_ATTEMPT_HEADER, '')} {call_sid}"
+
+
+def _one_of_many(request: Request, call_sid: str) -> str:
+    """Name a delivery of what may happen again in the same call: without Twilio's token each counts as a new one."""
+    return _delivery(request, call_sid) if request.headers.get(_ATTEMPT_HEADER) else uuid4().hex
 
 
 async def _signed_form(request: Request, signatures: RequestSignatures) -> Form:
@@ -239,7 +331,8 @@ def _opt_out_type(body: str) -> str | None:
     return next((kind for kind, words in _OPT_OUT_WORDS.items() if word in words), None)
 
 
-def _incoming_call(form: Form) -> IncomingCall:
+def incoming_call(form: Mapping[str, str]) -> IncomingCall:
+    """Return the call that a form of Twilio's is about."""
     caller = form.get("From", "")
     is_known = bool(_E164.fullmatch(caller)) and caller not in _WITHHELD
     return IncomingCall(
@@ -251,7 +344,7 @@ def _incoming_call(form: Form) -> IncomingCall:
     )
 
 
-def _call_sid(form: Form) -> str:
+def _call_sid(form: Mapping[str, str]) -> str:
     call_sid = form.get("CallSid", "")
     if not _CALL_SID.fullmatch(call_sid):
         raise HTTPException(400, "the form names no call")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twilio.twiml.voice_response import Connect, Dial, Stream, VoiceResponse  # type: ignore[import-untyped]  # no types
+from twilio.twiml.voice_response import (  # type: ignore[import-untyped]  # no types
+    Connect,
+    Dial,
+    Gather,
+    Stream,
+    VoiceResponse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +18,7 @@ if TYPE_CHECKING:
 _LONGEST_PARAMETER: Final = 500
 """Twilio cuts a `<Parameter>` whose name and value together are longer."""
 _DIAL_TIMEOUT_SECS: Final = 20
+_KEY_TIMEOUT_SECS: Final = 4
 
 
 def answer_with_stream(*, media_url: str, action_url: str, parameters: Mapping[str, str]) -> str:
@@ -29,6 +36,38 @@ def answer_with_stream(*, media_url: str, action_url: str, parameters: Mapping[s
     response = VoiceResponse()
     response.append(connect)
     return str(response)
+
+
+def put_through(*, number: str, caller_id: str, whisper_url: str, action_url: str) -> str:
+    """Dial `number` for the caller, who hears it ring; when that is over Twilio asks `action_url` what follows.
+
+    Args:
+        caller_id: The caller's number or the one they dialled: Twilio takes no other (error 13214).
+        whisper_url: What the person who answers hears, before they hear the caller.
+    """
+    call = Dial(
+        answer_on_bridge=True, timeout=_DIAL_TIMEOUT_SECS, caller_id=caller_id, action=action_url, method="POST"
+    )
+    call.number(number, url=whisper_url, method="POST")
+    response = VoiceResponse()
+    response.append(call)
+    return str(response)
+
+
+def whisper(text: str, *, ask: str, key_url: str) -> str:
+    """Tell `text` to whoever answers, and `ask` them twice for a key. No answering machine presses one: hang up."""
+    response = VoiceResponse()
+    for said in (f"{text} {ask}", ask):
+        gather = Gather(num_digits=1, timeout=_KEY_TIMEOUT_SECS, action=key_url, method="POST")
+        gather.say(said)
+        response.append(gather)
+    response.hangup()
+    return str(response)
+
+
+def bridge() -> str:
+    """Let the person who was dialled and the caller hear each other: nothing more is to be told."""
+    return str(VoiceResponse())
 
 
 def hang_up() -> str:

@@ -10,6 +10,12 @@ VOICE_PATH: Final = "/twilio/voice"
 MEDIA_PATH: Final = "/twilio/media"
 STATUS_PATH: Final = "/twilio/status"
 CONNECT_DONE_PATH: Final = "/twilio/connect-done"
+WHISPER_PATH: Final = "/twilio/whisper"
+WHISPER_KEY_PATH: Final = "/twilio/whisper-key"
+DIAL_DONE_PATH: Final = "/twilio/dial-done"
+QUEUE_WAIT_PATH: Final = "/twilio/queue-wait"
+QUEUE_LEFT_PATH: Final = "/twilio/queue-left"
+CALL_BACK_PATH: Final = "/twilio/call-back"
 SMS_PATH: Final = "/twilio/sms"
 SMS_STATUS_PATH: Final = "/twilio/sms-status"
 
@@ -40,6 +46,30 @@ class PublicUrls:
     @property
     def connect_done(self) -> str:
         return self.webhook(CONNECT_DONE_PATH)
+
+    @property
+    def whisper_key(self) -> str:
+        return self.webhook(WHISPER_KEY_PATH)
+
+    @property
+    def queue_wait(self) -> str:
+        return self.webhook(QUEUE_WAIT_PATH)
+
+    @property
+    def queue_left(self) -> str:
+        return self.webhook(QUEUE_LEFT_PATH)
+
+    @property
+    def call_back(self) -> str:
+        return self.webhook(CALL_BACK_PATH)
+
+    @property
+    def dial_done(self) -> str:
+        return self.webhook(DIAL_DONE_PATH)
+
+    def whisper(self, call_sid: str) -> str:
+        """Return where Twilio asks what to tell the person who answers for the caller of `call_sid`."""
+        return self.webhook(WHISPER_PATH, f"call={quote(call_sid, safe='')}")
 
     def sms_status(self, reference: str) -> str:
         """Return where Twilio reports on the text that we know as `reference`."""

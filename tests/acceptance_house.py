@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,13 @@ class WorkerProcess:
         self.process.kill()
         await self.process.wait()
 
+    def tell_to_stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    async def exit_status(self, *, within_secs: float = 30) -> int:
+        async with asyncio.timeout(within_secs):
+            return await self.process.wait()
+
 
 @dataclass(slots=True)
 class House:
@@ -90,13 +98,13 @@ class House:
 
     @contextlib.asynccontextmanager
     async def worker(
-        self, *, url: str, port: int, name: str = "worker", **settings: str
+        self, *, url: str, port: int, name: str = "worker", options: Sequence[str] = (), **settings: str
     ) -> AsyncIterator[WorkerProcess]:
-        """Run a worker at `port` that Twilio reaches at `url`."""
+        """Run a worker at `port` that Twilio reaches at `url`, with these `options` of `slotline serve` more."""
         log_file = self.folder / f"{name}.log"
         with log_file.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *slotline("serve", "--no-env-file", "--host", "127.0.0.1", "--port", str(port)),
+                *slotline("serve", "--no-env-file", "--host", "127.0.0.1", "--port", str(port), *options),
                 env=self.environment(url) | settings,
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=log,

@@ -43,6 +43,8 @@ class Stream:
     websocket: ClientConnection
     call_sid: str
     stream_sid: str
+    echoes_marks: bool = False
+    """Plays what it is sent in no time, and says so."""
     audio_messages: int = 0
     closed_with: int | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,9 +88,12 @@ class Stream:
     async def read(self) -> None:
         try:
             async for message in self.websocket:
-                if json.loads(message)["event"] == "media":
+                event = json.loads(message)["event"]
+                if event == "media":
                     self.audio_messages += 1
                     self.changed.set()
+                elif event == "mark" and self.echoes_marks:
+                    await self.websocket.send(message)
         except ConnectionClosed:
             pass  # with which code is noted below
         self.closed_with = self.websocket.close_code or 1006

@@ -21,11 +21,15 @@ from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from agent.conversation import Conversation
+from agent.saying_on import Rest
 from agent.transcript import Transcript
+from agent.turn_taking import turn_strategies
 from tests.worker import CALLER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from pipecat.processors.frame_processor import FrameProcessor
 
     from agent.speech_guard import GuardMode
     from tests.worker import House
@@ -40,6 +44,7 @@ class RecordingMouth:
     said: list[str] = field(default_factory=list)
     is_interrupted: bool = False
     is_mute: bool = False
+    rest: Rest = Rest.NOTHING
 
     async def say(self, text: str) -> bool:
         if not self.is_mute:
@@ -49,16 +54,34 @@ class RecordingMouth:
     async def finish(self) -> bool:
         return not self.is_interrupted
 
+    def resume(self) -> Rest:
+        rest, self.rest = self.rest, Rest.NOTHING
+        if rest is not Rest.NOTHING:
+            self.said.append("(the rest)")
+        return rest
+
+    def forget_rest(self) -> None:
+        self.rest = Rest.NOTHING
+
 
 class Call:
     """A conversation whose caller is frames: speech starts, words come, speech stops.
 
     Args:
         has_voice: Whether what the agent says goes to the speech service; otherwise it stays text.
+        ear: Decides when the caller's turns begin and end; without one the frames say it themselves.
         params: Of the user aggregator, where they are not the usual ones.
     """
 
-    def __init__(self, house: House, *, guard_mode: GuardMode = "off", has_voice: bool = False, **params: Any) -> None:
+    def __init__(
+        self,
+        house: House,
+        *,
+        guard_mode: GuardMode = "off",
+        has_voice: bool = False,
+        ear: FrameProcessor | None = None,
+        **params: Any,
+    ) -> None:
         self.house = house
         self.mouth = RecordingMouth()
         self.transcript = Transcript(house.worker.desk.business.number)  # type: ignore[arg-type]
@@ -66,6 +89,7 @@ class Call:
         self.tools: list[str] = []
         self._guard_mode = guard_mode
         self._has_voice = has_voice
+        self._ear = ear
         self._params = params
 
     @contextlib.asynccontextmanager
@@ -82,6 +106,8 @@ class Call:
         strategies = UserTurnStrategies(
             start=[VADUserTurnStartStrategy()], stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.05)]
         )
+        if self._ear is not None:
+            strategies = turn_strategies()
         params: dict[str, Any] = {"user_turn_stop_timeout": 0.3, "empty_user_turn": None, **self._params}
         self.conversation = Conversation(
             session=session,
@@ -92,13 +118,16 @@ class Call:
             guard_mode=self._guard_mode,
             transcript=self.transcript,
             user_params=LLMUserAggregatorParams(user_turn_strategies=strategies, **params),
+            context_tokens=worker.settings.context_tokens,
             before_stop=before_stop,
             on_tool=self.tools.append,
         )
         voice = [worker.speech.tts(instructions)] if self._has_voice else []
         processors = [
             self.conversation.keys,
+            *([self._ear] if self._ear is not None else []),
             self.conversation.user,
+            self.conversation.without_model,
             llm,
             *self.conversation.guard,
             *voice,

@@ -118,6 +118,7 @@ async def _find(
 def _offered(session: BookingSession, action: Action, offer: Offer) -> Reply:
     """Put the offer in the ledger and into words."""
     offered = session.offer(action, offer.slots)
+    session.speak_of(action, offer.spoken)
     say, hint = describe(offer, action=action, business=session.business, now=session.clock())
     if Scope.CREATE not in session.business.scopes:
         hint = ONLY_CHECK
@@ -184,14 +185,14 @@ async def _book(
         slot=offered.slot,
         attendee=attendee,
         notes=wanted.notes or "",
-        texts=_texts(session, action),
+        texts=texts_of(session, action),
     )
     try:
         appointment = await session.service.book(request)
     except SlotTaken as taken:
         return taken_reply(session, action, offered.slot, taken)
     session.booked_for[offered.slot] = wanted.name
-    return _booked(appointment, when=offered.say, texts=bool(request.texts.to))
+    return booked_reply(session, action, appointment, when=offered.say)
 
 
 def agreement_to_book(
@@ -202,7 +203,8 @@ def agreement_to_book(
     return Agreement(read_back, offered.slot, action.zone, (name, title) if len(session.actions) > 1 else (name,))
 
 
-def _texts(session: BookingSession, action: Action) -> BookingTexts:
+def texts_of(session: BookingSession, action: Action) -> BookingTexts:
+    """Return what is texted about a booking of `action`, and to whom."""
     if session.caller is None or not session.can_text or not action.sms_confirmation:
         return NO_TEXTS
     return BookingTexts(
@@ -227,8 +229,9 @@ def taken_reply(session: BookingSession, action: Action, slot: Slot, taken: Slot
     return _offered(session, action, Offer(OfferReason.TAKEN, nearest, nearest[:3], day=None))
 
 
-def _booked(appointment: Appointment, *, when: str, texts: bool) -> Reply:
-    """Tell how the booking stands, promising a text only when one will be sent."""
+def booked_reply(session: BookingSession, action: Action, appointment: Appointment, *, when: str) -> Reply:
+    """Tell how a booking stands, promising a text only when one will be sent."""
+    texts = bool(texts_of(session, action).to)
     match appointment.status:
         case AppointmentStatus.ACTIVE:
             promise = " I'm texting the details to the number you're calling from." if texts else ""

@@ -28,6 +28,7 @@ BROKE_OFF = (
 async def hold_choice(session: BookingSession, heard: Sequence[Utterance]) -> None:
     """Hold what the caller has chosen, if they have; whether it can be had at all shows when it is booked."""
     choice = chosen(session, heard)
+    session.has_chosen = session.has_chosen or choice is not None
     if choice is None or (choice[0], choice[1].slot) == session.held:
         return
     action, offered = choice

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from appointments.contact import clean_number, country_of
 from appointments.errors import WishNotUnderstood
 from appointments.identity import CODE_SENT
 from tools.appointments import told
+from tools.keys import number_given
 from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
 
@@ -39,8 +39,9 @@ class CheckCode(Arguments):
 
 
 def text_code(session: BookingSession) -> Tool:
-    async def run(wanted: TextCode, _heard: Sequence[Utterance]) -> Reply:
-        number = clean_number(wanted.number, country_of(session.business.number)) if wanted.number else session.caller
+    async def run(wanted: TextCode, heard: Sequence[Utterance]) -> Reply:
+        given = number_given(wanted.number, heard, session.business) if wanted.number or not session.caller else None
+        number = given or session.caller
         if number is None:
             raise WishNotUnderstood("The caller's number is withheld. Ask for the number the appointment is under.")
         await session.identity.send_code(number)

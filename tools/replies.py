@@ -49,6 +49,7 @@ class Status(StrEnum):
     NOT_CHANGEABLE = "not_changeable"
     NOTED = "noted"
     REQUESTED = "requested"
+    TRANSFERRING = "transferring"
     PENDING = "pending"
     UNCONFIRMED = "unconfirmed"
     NOT_OFFERED = "not_offered"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from appointments.contact import clean_number, country_of
 from appointments.store.records import CallerRequest, RequestKind
+from tools.keys import number_given
 from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
 
@@ -39,9 +39,9 @@ class JoinWaitlist(LeaveRequest):
 
 
 def request_callback(session: BookingSession) -> Tool:
-    async def run(wanted: LeaveRequest, _heard: Sequence[Utterance]) -> Reply:
+    async def run(wanted: LeaveRequest, heard: Sequence[Utterance]) -> Reply:
         say = "I've noted that. Somebody will call you back"
-        return await _leave(session, wanted, RequestKind.CALL_BACK, say=say)
+        return await _leave(session, wanted, heard, RequestKind.CALL_BACK, say=say)
 
     return Tool(
         name="request_callback",
@@ -57,11 +57,11 @@ def request_callback(session: BookingSession) -> Tool:
 
 
 def join_waitlist(session: BookingSession) -> Tool:
-    async def run(wanted: JoinWaitlist, _heard: Sequence[Utterance]) -> Reply:
+    async def run(wanted: JoinWaitlist, heard: Sequence[Utterance]) -> Reply:
         titles = {action.name: action.title for action in session.actions}
         title = titles.get(wanted.appointment or "", "") or (session.actions[0].title if len(titles) == 1 else "")
         say = "I've put you on the waitlist. We'll contact you if something opens up"
-        return await _leave(session, wanted, RequestKind.WAITLIST, title=title, say=say)
+        return await _leave(session, wanted, heard, RequestKind.WAITLIST, title=title, say=say)
 
     return Tool(
         name="join_waitlist",
@@ -76,9 +76,16 @@ def join_waitlist(session: BookingSession) -> Tool:
 
 
 async def _leave(
-    session: BookingSession, wanted: LeaveRequest, kind: RequestKind, *, say: str, title: str = ""
+    session: BookingSession,
+    wanted: LeaveRequest,
+    heard: Sequence[Utterance],
+    kind: RequestKind,
+    *,
+    say: str,
+    title: str = "",
 ) -> Reply:
-    number = clean_number(wanted.number, country_of(session.business.number)) if wanted.number else session.caller
+    given = number_given(wanted.number, heard, session.business) if wanted.number or not session.caller else None
+    number = given or session.caller
     if number is None:
         return Reply(
             Status.INVALID, hint="Nothing is noted. Ask for the number to reach the caller at, then call again."
@@ -94,5 +101,5 @@ async def _leave(
             notes=wanted.notes or "",
         )
     )
-    where = "" if wanted.number else ", at the number you're calling from"
+    where = "" if given else ", at the number you're calling from"
     return Reply(Status.NOTED, say=f"{say}{where}.", hint="Nothing is booked. Ask if there is anything else.")

@@ -12,6 +12,7 @@ from appointments.offer import OFFER_STANDS, OfferLedger, spoken_zone
 from appointments.spoken import mentions
 from appointments.store.records import ChangeState
 from tools.consent import agrees, refuses
+from tools.waiting import asks_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,12 +71,20 @@ class BookingSession:
     _ledgers: dict[str, OfferLedger] = field(default_factory=dict)
     held: tuple[Action, Slot] | None = None
     """What is being held for the caller."""
+    last_offer: Sequence[tuple[Action, OfferedSlot]] = ()
+    """What was spoken of when times were offered last, in the order in which it is said."""
+    has_chosen: bool = False
+    """Whether the caller has chosen since then."""
     note: str = ""
     """What the model is told about the caller at the start."""
     found: dict[str, Appointment] = field(default_factory=dict)
     """The caller's appointments as they were told in this call, by their keys."""
     goodbye: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the agent has decided to end the call."""
+    putting_through: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the agent has decided to put the caller through to a person."""
+    was_unanswered: bool = False
+    """Whether the caller was put through before in this call, and nobody took it."""
 
     @property
     def actions(self) -> Sequence[Action]:
@@ -95,6 +104,12 @@ class BookingSession:
             zone_words = spoken_zone(action, self.business, slot.start)
             offered += self.ledger(action).add([slot], action.zone, now=now, spoken_zone=zone_words)
         return offered
+
+    def speak_of(self, action: Action, slots: Sequence[Slot]) -> None:
+        """Take note of the offer that is about to be spoken; `slots` are in the ledger."""
+        keyed = {each.slot: each for each in self.ledger(action)}
+        self.last_offer = [(action, keyed[slot]) for slot in sorted(slots)]
+        self.has_chosen = False
 
     def offered(self, action: Action, key: str) -> OfferedSlot:
         """Return what can be booked under `key`, or was booked under it in this call.
@@ -184,6 +199,12 @@ def _plain(text: str) -> str:
 
 
 def _agreed(since: Sequence[Utterance], start: datetime, *, to: frozenset[str]) -> bool:
-    answers = [turn.text for turn in since if not turn.is_agent]
-    agreed = any(agrees(answer, start, to=to) for answer in answers)
-    return agreed and not any(refuses(answer, but_for=to) for answer in answers)
+    has_agreed = False
+    for answer in (turn.text for turn in since if not turn.is_agent):
+        # Who asks for a moment says neither yes nor no; behind a yes it takes that back.
+        if not has_agreed and asks_to_wait(answer):
+            continue
+        if refuses(answer, but_for=to):
+            return False
+        has_agreed = has_agreed or agrees(answer, start, to=to)
+    return has_agreed

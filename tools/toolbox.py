@@ -10,6 +10,7 @@ from tools.booking import book_appointment, find_slots, tool_name
 from tools.call import end_call
 from tools.identity import check_code, text_code
 from tools.requests import join_waitlist, request_callback
+from tools.transfer import can_transfer, transfer_to_human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,4 +47,5 @@ def tool_names(business: Business) -> tuple[str, ...]:
 
 def _allowed(business: Business) -> tuple[Callable[[BookingSession], Tool], ...]:
     scopes = business.scopes if Scope.READ in business.scopes else frozenset[Scope]()
-    return (*(make for scope, makers in OF_SCOPE.items() if scope in scopes for make in makers), *ALWAYS)
+    transfers = (transfer_to_human,) if can_transfer(business) else ()
+    return (*(make for scope, makers in OF_SCOPE.items() if scope in scopes for make in makers), *transfers, *ALWAYS)

@@ -1,4 +1,4 @@
-"""Instructions and promises of what slotline cannot do: e-mail, transfer, take payment, change what it may not."""
+"""Instructions and promises of what the agent cannot do: e-mail, take payment, change or transfer where it may not."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from agent.authoring.text import Passage
 
 
-def check_abilities(passage: Passage, *, sends_email: bool, may_change: bool, is_for_calcom: bool) -> Iterator[Finding]:
+def check_abilities(
+    passage: Passage, *, sends_email: bool, may_change: bool, may_transfer: bool, is_for_calcom: bool
+) -> Iterator[Finding]:
     """Find what the agent is told to do, or to promise, and cannot keep.
 
     Args:
         sends_email: Whether callers may get an e-mail from the calendar, because they are asked for an address.
         may_change: Whether the business lets the agent move and cancel appointments.
+        may_transfer: Whether the business has a number that callers may be put through to.
         is_for_calcom: Whether Cal.com's workflows can do what slotline does not.
     """
     if passage.speaker == "caller":
         return
-    able = {"email": sends_email, "change": may_change, "task": may_change}
+    able = {"email": sends_email, "change": may_change, "task": may_change, "transfer": may_transfer}
     for sentence in passage.sentences():
         if sentence.is_negated() or _REFUSED.search(sentence.text):
             continue
@@ -70,8 +73,8 @@ _ABILITIES = (
             r"|\btransfer to (?:a|an|the|our)\b",
             re.IGNORECASE,
         ),
-        "slotline transfers no calls",
-        "give the number to call in about, or offer a call back (request_callback)",
+        "the business file names nobody to put callers through to",
+        "add transfer_number to the business file, or offer a call back (request_callback)",
     ),
     (
         "change",

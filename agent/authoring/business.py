@@ -215,7 +215,7 @@ def _check_hours(reading: BusinessReading, business: Business) -> Iterator[Findi
 
 def _check_reach(reading: BusinessReading, business: Business) -> Iterator[Finding]:
     """Check the numbers, and whether texts go to the business's own country."""
-    for key in ("number", "sms_from", "fallback_number"):
+    for key in ("number", "sms_from", "fallback_number", "transfer_number"):
         number = getattr(business, key)
         if number and key not in reading.wrong and not reading.is_shipped and _FICTIONAL.fullmatch(number):
             what = f"{key} {number} is reserved for fiction and tests: it can never ring"

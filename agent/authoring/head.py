@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
 )  # fmt: skip
-"""What Pipecat's OpenAI speech service accepts; it refuses every other voice in the first call."""
+"""OpenAI's. What another server calls its voice is a setting, TTS_VOICE, that takes the place of these."""
 GREETING_WORDS = 40
 """Some fifteen seconds, in which no caller may say why they call."""
 

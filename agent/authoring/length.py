@@ -15,6 +15,7 @@ from prompts.loader import (
     SCRIPT_PLACEHOLDERS,
     FrontMatter,
     Prompt,
+    load_transfer_script,
     unknown_placeholders,
 )
 
@@ -54,7 +55,7 @@ def count(source: PromptSource, business: Business | None, script: str, now: dat
     budget = TEXT_BUDGET + replaced * (count_tokens(script) or 0)
     tools = tools_of(business, caller=business.number, now=now)
     instructions = render_instructions(
-        PromptSet(_as_prompt(source), _fillable(script, SCRIPT_PLACEHOLDERS)),
+        PromptSet(_as_prompt(source), _fillable(script, SCRIPT_PLACEHOLDERS), load_transfer_script()),
         business,
         caller=business.number,
         now=now,

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.authoring.text import Passage
-    from appointments.model import Business
+    from appointments.model import Business, PhoneNumber
 
 
 def check_numbers(passage: Passage, business: Business) -> Iterator[Finding]:
     """Find phone numbers in instructions; an error where one is said to be the business's and is not."""
     if passage.speaker == "caller":
         return
-    own = [number for number in (business.number, business.fallback_number, business.sms_from) if number]
+    own = [number for number in (business.number, *_others_of(business)) if number]
     about = {number for _, _, number in _numbers(business.about, business)}
     for line, said, number, sentence in _numbers_in(passage, business):
         is_own = any(mine.endswith(number) for mine in own)
@@ -33,7 +33,7 @@ def check_numbers(passage: Passage, business: Business) -> Iterator[Finding]:
 
 def check_numbers_in_about(passage: Passage, business: Business) -> Iterator[Finding]:
     """Find phone numbers in `about` that are the business's, are not and are said to be, or are nobody's."""
-    own = [number for number in (business.fallback_number, business.sms_from) if number]
+    own = [number for number in _others_of(business) if number]
     for line, said, number, sentence in _numbers_in(passage, business):
         if business.number.endswith(number):
             what, better = f"{said} repeats the number of the business file", "leave it out: the agent is told that one"
@@ -44,6 +44,11 @@ def check_numbers_in_about(passage: Passage, business: Business) -> Iterator[Fin
             what = f"{said} is not said to be anybody's, so callers may be told that it is the business's"
             better = "say whose it is in the same sentence, such as: The owner's mobile number is …, or leave it out"
             yield Finding(passage.path, line, "written-number", what, better)
+
+
+def _others_of(business: Business) -> tuple[PhoneNumber | None, ...]:
+    """Return the numbers of a business beside the one that callers dial."""
+    return business.fallback_number, business.transfer_number, business.sms_from
 
 
 def _numbers_in(passage: Passage, business: Business) -> Iterator[tuple[int, str, str, str]]:

@@ -197,6 +197,7 @@ def _check_passage(passage: Passage, reading: BusinessReading) -> Iterator[Findi
         passage,
         sends_email=reading.is_for_calcom and any(not action.fallback_email for action in actions),
         is_for_calcom=reading.is_for_calcom,
+        may_transfer=business is None or business.transfer_number is not None,
         may_change=business is None or business.scopes >= {Scope.READ, Scope.RESCHEDULE, Scope.CANCEL},
     )
     yield from check_dates(passage, business.about if business else "")

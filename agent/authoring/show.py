@@ -21,7 +21,7 @@ from agent.language_models import may_reason
 from agent.logs import configure_logs
 from agent.settings import author_settings
 from appointments.model import PhoneNumber
-from prompts.loader import BOOKING_SCRIPT, REHEARSAL_BUSINESS, read_prompt
+from prompts.loader import BOOKING_SCRIPT, REHEARSAL_BUSINESS, TRANSFER_SCRIPT, read_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -134,6 +134,8 @@ class Page:
         script = "shipped, for each action" if is_scripted else "shipped, but no action wants it"
         self._row(Source.AUTHOR, f"{_shown(chosen.prompts.prompt.path)} ({chosen.why_prompt})", Source.AUTHOR)
         self._row(Source.SCRIPT, f"{_shown(BOOKING_SCRIPT)} ({script})", Source.SCRIPT)
+        if chosen.business.transfer_number:
+            self._row(Source.SCRIPT, f"{_shown(TRANSFER_SCRIPT)} (shipped, for transfer_number)", Source.SCRIPT)
         self._row(Source.BUSINESS, f"{_shown(chosen.business_file)} ({chosen.why_business})", Source.BUSINESS)
         self._row(Source.CALL, f"made for each call; here from {CALLER} at {when}", Source.CALL)
         self._row(Source.LIBRARY, "the library that carries the call adds this", Source.LIBRARY)

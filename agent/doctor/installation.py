@@ -35,10 +35,21 @@ _STOPGAPS = {
 }
 """What stands for a required setting that is wrong, so that the others can still be tried. It is never used itself."""
 
-_ADDRESSES = ("public_base_url", "twilio_api_base_url", "openai_base_url", "calcom_base_url")
-_KEYS = ("twilio_auth_token", "twilio_api_key_secret", "openai_api_key", "calcom_api_key")
-_PAIR = ("twilio_api_key_sid", "twilio_api_key_secret")
-"""Settings of which half is as good as none."""
+MODEL_ADDRESSES = tuple(
+    f"{server}_base_url" for server in ("openai", "stt", "tts", "llm_fallback", "stt_fallback", "tts_fallback")
+)
+"""Where models are."""
+MODEL_KEYS = tuple(name.replace("_base_url", "_api_key") for name in MODEL_ADDRESSES)
+_ADDRESSES = ("public_base_url", "twilio_api_base_url", "calcom_base_url", *MODEL_ADDRESSES)
+_KEYS = ("twilio_auth_token", "twilio_api_key_secret", "calcom_api_key", *MODEL_KEYS)
+_TOGETHER = (
+    ("twilio_api_key_sid", "twilio_api_key_secret"),
+    *(
+        tuple(name for name in Settings.model_fields if name.startswith(f"{part}_fallback_"))
+        for part in ("llm", "stt", "tts")
+    ),
+)
+"""Settings of which some are as good as none."""
 _MOST_STOPGAP_ROUNDS = 4
 
 
@@ -115,7 +126,7 @@ def _salvaged(env_file: Path | None) -> tuple[Settings | None, frozenset[str]]:
         except ValidationError as error:
             for details in error.errors(include_input=False, include_context=False):
                 wrong = str(details["loc"][0])
-                for name in _PAIR if wrong in _PAIR else (wrong,):
+                for name in next((names for names in _TOGETHER if wrong in names), (wrong,)):
                     stopgaps[name] = _STOPGAPS.get(name, _default(name))
         except (OSError, UnicodeDecodeError):
             break

@@ -11,14 +11,17 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel, ValidationError
 
 from agent.doctor.findings import Check, Finding, failed, ok, skipped, warning
+from agent.doctor.installation import MODEL_ADDRESSES, MODEL_KEYS
 from agent.doctor.services import REQUEST_SECS, host_of, reach_help
 from agent.doctor.voice import check_voice
+from agent.endpoints import accounts
 from agent.retirements import DEPRECATIONS, retirement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.doctor.installation import Installation
+    from agent.endpoints import Endpoint
     from agent.retirements import Retirement
 
 _KEYS = "https://platform.openai.com/api-keys"
@@ -36,28 +39,40 @@ class _Models(BaseModel):
 
 
 async def check_openai(installation: Installation) -> list[Finding]:
+    """Look at every server that is asked for speech or language, those that stand in too."""
     checks = (Check.OPENAI_KEY, Check.OPENAI_MODEL, Check.OPENAI_VOICE)
-    if why := installation.lacks("openai_api_key", "openai_base_url"):
+    if why := installation.lacks(*MODEL_KEYS, *MODEL_ADDRESSES):
         return [skipped(check, why) for check in checks]
-    settings = installation.settings
-    assert settings is not None
-    url = settings.openai_base_url
+    assert installation.settings is not None
+    async with asyncio.TaskGroup() as group:
+        looks = [group.create_task(_look(installation, account)) for account in accounts(installation.settings)]
+    found = [finding for look in looks for finding in look.result()]
+    return sorted(found, key=lambda finding: checks.index(finding.check))
+
+
+async def _look(installation: Installation, account: Sequence[Endpoint]) -> list[Finding]:
+    """Return what is found at one server with one key."""
+    first, voices = account[0], [endpoint for endpoint in account if endpoint.part == "tts"]
     # The same client as the worker's, so that it meets the same proxies; but asked only once.
-    client = AsyncOpenAI(
-        api_key=settings.openai_api_key.get_secret_value(), base_url=url, timeout=REQUEST_SECS, max_retries=0
-    )
+    client = AsyncOpenAI(api_key=first.key, base_url=first.url, timeout=REQUEST_SECS, max_retries=0)
     async with client:
-        listed = await _listed_models(client, url)
+        listed = await _listed_models(client, first)
         if isinstance(listed, Finding):
-            return [listed, *(skipped(check, "not looked at: see openai_key") for check in checks[1:])]
-        is_openais = host_of(url).endswith("api.openai.com")
+            why = "not looked at: see openai_key"
+            return [listed, skipped(Check.OPENAI_MODEL, why), *(skipped(Check.OPENAI_VOICE, why) for _ in voices)]
+        spoken = [
+            await check_voice(client, installation, voice, is_listed=listed is None or voice.model in listed)
+            for voice in voices
+        ]
+        if listed is None:
+            return [_lists_nothing(first), *spoken]
         return [
-            ok(Check.OPENAI_KEY, f"OPENAI_API_KEY is accepted by {host_of(url)}"),
+            ok(Check.OPENAI_KEY, f"{first.key_setting} is accepted by {host_of(first.url)}"),
             *(
-                judge_model(name, places, listed, retirement_of(name) if is_openais else None)
-                for name, places in _wanted(installation).items()
+                judge_model(name, places, listed, retirement_of(name) if first.is_openais else None)
+                for name, places in _wanted(installation, account).items()
             ),
-            await check_voice(client, installation, is_listed=settings.tts_model in listed),
+            *spoken,
         ]
 
 
@@ -88,23 +103,33 @@ def _ending(named: str, where: str, last_day: str, successor: str) -> Finding:
     seen = f"{named} ends on {last_day}: its service shuts it down, and then no call can be held"
     such_as = f", such as {successor}," if successor else ""
     fix = f"Name another model in {where} before that day{such_as} and try it with `slotline talk`."
+    if "TTS_MODEL" in where:
+        fix += " It may be another server's: see TTS_BASE_URL."
     return warning(Check.OPENAI_MODEL, seen, f"{fix} OpenAI tells what ends when: {DEPRECATIONS}")
 
 
-def _wanted(installation: Installation) -> Mapping[str, Sequence[str]]:
+def _wanted(installation: Installation, account: Sequence[Endpoint]) -> Mapping[str, Sequence[str]]:
     """Return each model's name and where it is named. The instructions' own takes the place of LLM_MODEL."""
     settings, prompts = installation.settings, installation.prompts
     assert settings is not None
     own = prompts.prompt.head.model if prompts is not None else ""
-    language_model = (own, f"model in {prompts.prompt.path}") if own and prompts else (settings.llm_model, "LLM_MODEL")
     wanted: dict[str, list[str]] = {}
-    for name, place in (language_model, (settings.stt_model, "STT_MODEL"), (settings.tts_model, "TTS_MODEL")):
+    for endpoint in account:
+        name, place = endpoint.model, endpoint.model_setting
+        if place == "LLM_MODEL" and own and prompts:
+            name, place = own, f"model in {prompts.prompt.path}"
         wanted.setdefault(name, []).append(place)
+        if place == "STT_MODEL" and settings.stt_mode == "realtime":
+            wanted.setdefault(settings.stt_realtime_model, []).append("STT_REALTIME_MODEL")
     return wanted
 
 
-async def _listed_models(client: AsyncOpenAI, url: str) -> Mapping[str, str] | Finding:
-    """Return the account's models and their last days, or the finding that says why they cannot be had."""
+async def _listed_models(client: AsyncOpenAI, endpoint: Endpoint) -> Mapping[str, str] | Finding | None:
+    """Return the account's models and their last days, or the finding that says why they cannot be had.
+
+    None: the server is one of its own for a part of a call, and lists nothing.
+    """
+    url, key = endpoint.url, endpoint.key_setting
     try:
         async with asyncio.timeout(REQUEST_SECS):
             answer = await client.models.with_raw_response.list()
@@ -113,23 +138,36 @@ async def _listed_models(client: AsyncOpenAI, url: str) -> Mapping[str, str] | F
         # Its own text shows a part of the key.
         status = error.status_code
         may_list = " and, if it is a restricted key, let it read models" if status == 403 else ""
-        fix = f"Create a key at {_KEYS}{may_list}, and set OPENAI_API_KEY."
-        return failed(Check.OPENAI_KEY, f"OPENAI_API_KEY was refused by {host_of(url)} ({status})", fix)
+        where = f" at {_KEYS}" if key == "OPENAI_API_KEY" else ""
+        fix = f"Create a key{where}{may_list}, and set {key}."
+        return failed(Check.OPENAI_KEY, f"{key} was refused by {host_of(url)} ({status})", fix)
     except openai.RateLimitError:
         seen = f"{host_of(url)} limits the rate of this account's requests (429)"
         return warning(
             Check.OPENAI_KEY, seen, "See whether the account has credit left: platform.openai.com → Billing."
         )
+    except openai.NotFoundError as error:
+        if endpoint.url_setting != "OPENAI_BASE_URL":
+            return None
+        return failed(Check.OPENAI_KEY, *_strange(endpoint, f"answered {error.status_code}"))
     except openai.APIStatusError as error:
-        return failed(Check.OPENAI_KEY, *_strange(url, f"answered {error.status_code}"))
+        return failed(Check.OPENAI_KEY, *_strange(endpoint, f"answered {error.status_code}"))
     except ValidationError:
-        return failed(Check.OPENAI_KEY, *_strange(url, "answered with no list of models"))
+        return failed(Check.OPENAI_KEY, *_strange(endpoint, "answered with no list of models"))
     except (openai.APIConnectionError, TimeoutError) as error:
         is_slow = isinstance(error, openai.APITimeoutError | TimeoutError)
         seen = f"{host_of(url)} {f'did not answer within {REQUEST_SECS:g} s' if is_slow else 'cannot be reached'}"
-        return failed(Check.OPENAI_KEY, seen, reach_help(url, "OPENAI_BASE_URL", _STATUS))
+        return failed(Check.OPENAI_KEY, seen, reach_help(url, endpoint.url_setting, _STATUS))
 
 
-def _strange(url: str, what: str) -> tuple[str, str]:
-    fix = f"Set OPENAI_BASE_URL to the address that ends with /v1, or unset it; otherwise see {_STATUS}."
-    return f"{url}/models {what}", fix
+def _lists_nothing(endpoint: Endpoint) -> Finding:
+    """A server that only speaks or hears may well have no list of models."""
+    seen = f"{host_of(endpoint.url)} lists no models, so that of {endpoint.model_setting} was not looked up"
+    fix = f"Make sure that {endpoint.url_setting} is the address that ends with /v1 and the model is known there."
+    return warning(Check.OPENAI_KEY, seen, fix)
+
+
+def _strange(endpoint: Endpoint, what: str) -> tuple[str, str]:
+    name = endpoint.url_setting
+    fix = f"Set {name} to the address that ends with /v1, or unset it; otherwise see {_STATUS}."
+    return f"{endpoint.url}/models {what}", fix

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from agent.doctor.installation import Installation
+    from agent.endpoints import Endpoint
 
 WORD: Final = "Hello"
 """Costs about a hundredth of a cent."""
@@ -29,43 +30,51 @@ _REFUSALS = (
 )
 
 
-async def check_voice(client: AsyncOpenAI, installation: Installation, *, is_listed: bool) -> Finding:
-    """Have one word spoken, and throw it away.
+async def check_voice(
+    client: AsyncOpenAI, installation: Installation, endpoint: Endpoint, *, is_listed: bool
+) -> Finding:
+    """Have one word spoken by the model of an endpoint, and throw it away.
 
     Args:
-        is_listed: Claims that TTS_MODEL is among the models of the account.
+        is_listed: Claims that the model is among those of the account.
     """
-    settings, prompts = installation.settings, installation.prompts
-    assert settings is not None
+    prompts = installation.prompts
     if prompts is None:
         return skipped(Check.OPENAI_VOICE, "not tried: the instructions must be put right first")
     if not is_listed:
         return skipped(Check.OPENAI_VOICE, "not tried: see openai_model")
-    voice, model, url = prompts.prompt.head.voice, settings.tts_model, settings.openai_base_url
+    voice, model, url = endpoint.voice or prompts.prompt.head.voice, endpoint.model, endpoint.url
     try:
         async with asyncio.timeout(REQUEST_SECS):
             await client.audio.speech.create(model=model, voice=voice, input=WORD, response_format="pcm")
     except _REFUSALS as error:
-        fix = _way_out(error, f"`voice` in {prompts.prompt.path}")
+        fix = _way_out(
+            error, endpoint, endpoint.voice_setting if endpoint.voice else f"`voice` in {prompts.prompt.path}"
+        )
         return failed(Check.OPENAI_VOICE, f'voice "{voice}" of {model} is refused ({error.status_code})', fix)
     except openai.APIStatusError as error:
         seen = f"{host_of(url)} answered {error.status_code} when it was to speak one word"
         return warning(Check.OPENAI_VOICE, seen, _LATER)
     except (openai.APIConnectionError, TimeoutError):
         seen = f"{host_of(url)} did not speak one word within {REQUEST_SECS:g} s: so late, callers would hear silence"
-        return warning(Check.OPENAI_VOICE, seen, "Run this again in a minute; if it stays so, name a faster TTS_MODEL.")
+        return warning(
+            Check.OPENAI_VOICE,
+            seen,
+            f"Run this again in a minute; if it stays so, name a faster {endpoint.model_setting}.",
+        )
     return ok(Check.OPENAI_VOICE, f'voice "{voice}" of {model} has spoken one word')
 
 
-def _way_out(error: openai.APIStatusError, voice: str) -> str:
+def _way_out(error: openai.APIStatusError, endpoint: Endpoint, voice: str) -> str:
     """Name the setting that is refused, as far as the service says which it is."""
+    model = endpoint.model_setting
     if isinstance(error, openai.PermissionDeniedError):
-        return "Let the key of OPENAI_API_KEY make speech, or name a model that it may use in TTS_MODEL."
+        return f"Let the key of {endpoint.key_setting} make speech, or name a model that it may use in {model}."
     if error.param == "voice":
         return f"Write another {voice}: {_said(error)}"
     if error.param == "model" or isinstance(error, openai.NotFoundError):
-        return f"Name a model in TTS_MODEL that makes speech: {_said(error)}"
-    return f"Write another {voice}, or name another model in TTS_MODEL: {_said(error)}"
+        return f"Name a model in {model} that makes speech: {_said(error)}"
+    return f"Write another {voice}, or name another model in {model}: {_said(error)}"
 
 
 def _said(error: openai.APIStatusError) -> str:

@@ -137,7 +137,8 @@ def judge_readiness(answer: Answer) -> Finding:
         fix = (
             "Wait a moment and run this again. If it stays so, its log tells; so may openai_key and openai_model above."
         )
-        return warning(Check.WORKER_READY, "the worker is not ready: it still renders its fixed sentences", fix)
+        seen = "the worker takes no call now: it still renders its fixed sentences, is full, or was told to stop"
+        return warning(Check.WORKER_READY, seen, fix)
     return skipped(Check.WORKER_READY, f"not judged: /readyz answers {_short(answer)}")
 
 

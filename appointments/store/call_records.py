@@ -54,11 +54,43 @@ class CallRecords(Database):
             await connection.execute(insert(calls).values(values))
         return True
 
-    async def end_call(self, call_sid: CallSid, *, outcome: str, at: datetime) -> None:
-        """Record that a call ended; the first word counts when it is told twice."""
+    async def end_call(self, call_sid: CallSid, *, outcome: str, at: datetime, resumes: int | None = None) -> None:
+        """Record that a call ended; the first word counts when it is told twice.
+
+        Who carried it until it was taken up again says which part of it ended, by `resumes`: a later one may go on.
+        """
         live = (calls.c.call_sid == call_sid) & calls.c.ended_at.is_(None)
+        if resumes is not None:
+            live &= calls.c.resumes == resumes
         async with self._write() as connection:
             await connection.execute(update(calls).where(live).values(ended_at=at, outcome=outcome))
+
+    async def hand_over(self, call_sid: CallSid, summary: str) -> None:
+        """Record what a person who takes the call over is told."""
+        async with self._write() as connection:
+            await connection.execute(update(calls).where(calls.c.call_sid == call_sid).values(handover=summary))
+
+    async def reopen_call(self, call_sid: CallSid, *, ended_as: str) -> None:
+        """Record that a call goes on that had ended with that outcome."""
+        ended = (calls.c.call_sid == call_sid) & (calls.c.outcome == ended_as)
+        async with self._write() as connection:
+            await connection.execute(update(calls).where(ended).values(ended_at=None, outcome=""))
+
+    async def resume_call(self, call_sid: CallSid, *, at_most: int, since: datetime) -> int | None:
+        """Record that a call that broke off goes on, and return how often it has; it is live again.
+
+        Return None, and record nothing, when it is unknown, began before `since`, or has gone on `at_most` times.
+        """
+        may_go_on = (calls.c.call_sid == call_sid) & (calls.c.resumes < at_most) & (calls.c.started_at >= since)
+        going_on = (
+            update(calls)
+            .where(may_go_on)
+            .values(resumes=calls.c.resumes + 1, ended_at=None, outcome="")
+            .returning(calls.c.resumes)
+        )
+        async with self._write() as connection:
+            resumes: int | None = (await connection.execute(going_on)).scalar_one_or_none()
+            return resumes
 
     async def end_stale_calls(self, started_before: datetime, *, outcome: str, at: datetime) -> Sequence[CallSid]:
         """End the calls that began before then and are still open; return which they were."""
@@ -73,7 +105,15 @@ class CallRecords(Database):
             row = (await connection.execute(select(calls).where(calls.c.call_sid == call_sid))).first()
         if row is None:
             return None
-        return CallRecord(CallSid(row.call_sid), row.caller, row.called, row.started_at, row.ended_at, row.outcome)
+        return CallRecord(
+            call_sid=CallSid(row.call_sid),
+            caller=row.caller,
+            called=row.called,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            handover=row.handover or "",
+        )
 
     async def add_turn(
         self,

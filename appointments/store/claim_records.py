@@ -71,6 +71,13 @@ class ClaimRecords(Database):
             row = (await connection.execute(query)).first()
         return _hold(row) if row else None
 
+    async def held_in(self, call_sid: CallSid) -> Hold | None:
+        """Return what the call itself holds."""
+        mine = _holds_of(call_sid) & (slot_claims.c.expires_at > self._clock())
+        async with self._read() as connection:
+            row = (await connection.execute(select(slot_claims).where(mine))).first()
+        return _hold(row) if row else None
+
     async def blocks(
         self, resource: str, *, start: datetime, end: datetime, except_of: Sequence[str] = ()
     ) -> Sequence[Block]:

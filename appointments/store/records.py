@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -162,7 +162,7 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call, live while `ended_at` is None."""
+    """A call, live while `ended_at` is None. `handover` is what a person who takes it over is told, "" for nobody."""
 
     call_sid: CallSid
     caller: str | None
@@ -170,6 +170,7 @@ class CallRecord:
     started_at: datetime
     ended_at: datetime | None
     outcome: str
+    handover: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +182,41 @@ class TurnRecord:
     at_ms: int
     tool: str | None
     took_ms: int | None
+
+
+STAGES: Final = ("turn_end", "stt", "llm", "tts", "play")
+"""What an answer waits for, as `TurnTimes` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimes:
+    """How long the caller waited for one answer, and for what; None where it is not known.
+
+    `turn_end_ms`, `llm_ms`, `tts_ms` and `play_ms` follow each other. `stt_ms` lies within the first of them.
+    """
+
+    at_ms: int
+    """When the caller's words ended, after the start of the call."""
+    voice_to_voice_ms: int
+    """From the end of the caller's words to our first sound, be it a filler."""
+    turn_end_ms: int | None = None
+    """From the end of the words to the decision that the turn is over."""
+    stt_ms: int | None = None
+    """From the end of the words to the last of their transcript; 0 when it was there by then."""
+    llm_ms: int | None = None
+    """From there to the first word of the answer, the tools before it included."""
+    tts_ms: int | None = None
+    """From there to the first audio of the answer."""
+    play_ms: int | None = None
+    """From there to its way to the caller; unknown where a filler was being heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimes:
+    """What was measured of one call. Without a sound of ours, or a silence, there is no number for it."""
+
+    greeting_ms: int | None = None
+    """From the open stream to the first sound of the greeting."""
+    worst_silence_ms: int | None = None
+    """The longest stretch in which the caller had finished, was owed an answer and heard nothing."""
+    turns: tuple[TurnTimes, ...] = ()

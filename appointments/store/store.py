@@ -8,7 +8,8 @@ from appointments.store.change_records import ChangeRecords
 from appointments.store.code_records import CodeRecords
 from appointments.store.outbox_records import OutboxRecords
 from appointments.store.request_records import RequestRecords
+from appointments.store.timing_records import TimingRecords
 
 
-class Store(ChangeRecords, BookingRecords, CallRecords, CodeRecords, OutboxRecords, RequestRecords):
+class Store(ChangeRecords, BookingRecords, CallRecords, CodeRecords, OutboxRecords, RequestRecords, TimingRecords):
     """Appointments, calls and texts in one database, so that what belongs together is written together."""

@@ -190,7 +190,26 @@ calls = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("outcome", String, nullable=False),
+    Column("greeting_ms", Integer),
+    Column("worst_silence_ms", Integer),
+    Column("resumes", Integer, nullable=False, server_default="0"),
+    Column("handover", Text),
     Index("ix_calls_caller", "caller", "started_at"),
+)
+
+# Of each answer: from the end of the caller's words to its first sound, and the parts of that as far as known.
+turn_times = Table(
+    "turn_times",
+    metadata,
+    Column("turn_time_id", Integer, primary_key=True),
+    Column("call_sid", String, nullable=False, index=True),
+    Column("at_ms", Integer, nullable=False),
+    Column("voice_to_voice_ms", Integer, nullable=False),
+    Column("turn_end_ms", Integer),
+    Column("stt_ms", Integer),
+    Column("llm_ms", Integer),
+    Column("tts_ms", Integer),
+    Column("play_ms", Integer),
 )
 
 turns = Table(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from agent.rehearsal import untypable
 from agent.rehearse import run as rehearse
@@ -20,15 +24,20 @@ from prompts.loader import REHEARSAL_BUSINESS
 from tests.acceptance_commands import run
 from tests.acceptance_house import open_house, until
 from tests.acceptance_phone import calling
+from tests.trace_collector import TraceCollector
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.scenarios import Scenario, ScenarioFault
-    from appointments.model import Booking
+    from appointments.model import Appointment, Booking
+    from appointments.store.records import CallTimes
 
 NO_CALCOM = {"CALENDAR": "", "CALCOM_API_KEY": "", "CALCOM_EVENT_TYPE_ID": "", "CALCOM_BASE_URL": "http://127.0.0.1:1"}
 CALLER = "+14155550123"
+TOKEN = "made up for a scraper"
+NEAR_MS = 300
+"""So far may what the worker measures be from what the caller does: it can only guess which sound was their last."""
 OF_EACH_KIND = {
     "a_date_outside_availability", "books_the_first_offer", "calls_back", "cancels", "confirms", "moves",
     "moves_by_half_an_hour", "moves_to_a_taken_time", "nothing_free", "other_phone_code_typed",
@@ -51,37 +60,157 @@ async def booked_in(data_dir: Path) -> list[Booking]:
         await store.close()
 
 
-async def test_a_spoken_call_is_booked_in_the_database_and_texted(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A spoken call that booked, what its caller noticed, and what is known of it afterwards."""
+
+    ended: dict[str, Any]
+    calendar: str
+    appointment: Appointment
+    booking: Booking
+    text: dict[str, Any]
+    asked_of_calcom: list[Any]
+    times: CallTimes
+    said: list[str]
+    refused: int
+    """The status of a scrape without the token."""
+    metrics: str
+    traces: TraceCollector
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Spoken:
+    """Book in a spoken call whose worker is watched."""
+    return asyncio.run(_book_by_voice(tmp_path_factory.mktemp("spoken")))
+
+
+async def _book_by_voice(folder: Path) -> Spoken:
     lines = [
         {"when": "help", "say": "This is Maya Chen, I need a consultation on Wednesday at ten in the morning."},
         {"when": "is that right", "say": "Yes, that is all correct."},
         {"when": "anything else", "say": "No, that's all, thank you."},
     ]
-    settings = {**NO_CALCOM, "BUSINESS_FILE": business_without_calcom(tmp_path)}
-    async with open_house(tmp_path, lines=[line["say"] for line in lines]) as house:
+    async with open_house(folder, lines=[line["say"] for line in lines]) as house, TraceCollector().open() as traces:
         url = f"http://127.0.0.1:{(port := free_port())}"
+        settings = {**NO_CALCOM, "BUSINESS_FILE": business_without_calcom(folder)}
+        watched = {"METRICS_TOKEN": TOKEN, "TRACES_URL": traces.url}
         await house.stand_ins.control("twilio", "world", {"worker_url": url})
-        async with house.worker(url=url, port=port, **settings) as worker:
+        async with house.worker(url=url, port=port, **settings, **watched) as worker:
             async with calling(house, url, CALLER, lines) as call:
-                await call.ended(within_secs=90)
+                ended = await call.ended(within_secs=90)
 
             async def is_texted() -> bool:
                 return bool(await house.texts())
 
             await until(is_texted)
+            # The last that a worker does in a call.
+            await until(lambda: worker.logged("call_ended"))
             (serving,) = worker.logged("worker_serving")
+            async with httpx.AsyncClient(trust_env=False) as http:
+                refused = await http.get(f"{url}/metrics")
+                scraped = await http.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
         (text,) = await house.texts()
         async with house.store() as store:
             (appointment,) = await store.appointments()
             (booking,) = await store.bookings(**WEEK)
-        asked = (await house.stand_ins.state("calcom"))["bookings"]
+            (times,) = await store.timed_calls()
+            said = [turn.text for turn in await store.turns(appointment.call_sid) if turn.who != "tool"]
+        return Spoken(
+            ended=ended,
+            calendar=serving["calendar"],
+            appointment=appointment,
+            booking=booking,
+            text=text,
+            asked_of_calcom=(await house.stand_ins.state("calcom"))["bookings"],
+            times=times,
+            said=said,
+            refused=refused.status_code,
+            metrics=scraped.text,
+            traces=traces,
+        )
 
-    assert serving["calendar"] == "builtin"
-    assert booking.slot.start == datetime.fromisoformat("2026-12-02T10:00:00-05:00")
-    assert (appointment.booking_uid, appointment.status) == (booking.uid, AppointmentStatus.ACTIVE)
-    assert text["to"] == CALLER
-    assert "Dec 2 at 10:00 AM" in text["body"]
-    assert asked == []
+
+def test_a_spoken_call_is_booked_in_the_database_and_texted(spoken: Spoken) -> None:
+    assert spoken.calendar == "builtin"
+    assert spoken.booking.slot.start == datetime.fromisoformat("2026-12-02T10:00:00-05:00")
+    assert (spoken.appointment.booking_uid, spoken.appointment.status) == (
+        spoken.booking.uid,
+        AppointmentStatus.ACTIVE,
+    )
+    assert spoken.text["to"] == CALLER
+    assert "Dec 2 at 10:00 AM" in spoken.text["body"]
+    assert spoken.asked_of_calcom == []
+
+
+def test_the_record_has_the_times_that_the_caller_noticed(spoken: Spoken) -> None:
+    """The caller measures on the line, a codec and a socket away."""
+    noticed = spoken.ended["voice_to_voice_ms"]
+    recorded = [turn.voice_to_voice_ms for turn in spoken.times.turns]
+    assert len(recorded) == len(noticed) == 3
+    assert all(abs(ours - theirs) < NEAR_MS for ours, theirs in zip(recorded, noticed, strict=True))
+    assert spoken.times.greeting_ms is not None
+    assert abs(spoken.times.greeting_ms - spoken.ended["greeting_ms"]) < NEAR_MS
+    assert spoken.times.worst_silence_ms is not None
+    assert spoken.times.worst_silence_ms >= max(recorded) - 1
+    for turn in spoken.times.turns:
+        stages = [turn.turn_end_ms, turn.llm_ms, turn.tts_ms, turn.play_ms]
+        known = [ms for ms in stages if ms is not None]
+        assert len(known) == 4 or turn.play_ms is None
+        # Where a filler came first, the answer took longer than its first sound.
+        assert sum(known) >= turn.voice_to_voice_ms - len(known)
+
+
+def test_a_scrape_after_the_call_has_counted_it(spoken: Spoken) -> None:
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(spoken.metrics)
+        for sample in family.samples
+    }
+
+    assert spoken.refused == httpx.codes.UNAUTHORIZED
+    assert samples["slotline_calls_total", "completed"] == 1
+    assert samples["slotline_live_calls",] == 0
+    assert samples["slotline_turns_total",] == 3
+    assert samples["slotline_bookings_total", "booked"] == 1
+    assert samples["slotline_texts_total", "accepted"] == 1
+    assert samples["slotline_tool_seconds_count", "book_30_minute_consultation", "booked"] == 1
+    for name in ("greeting", "worst_silence"):
+        assert samples[f"slotline_{name}_seconds_count",] == 1
+    assert samples["slotline_voice_to_voice_seconds_count",] == 3
+    assert samples["slotline_answer_stage_seconds_count", "turn_end"] == 3
+    assert samples["slotline_event_loop_lag_seconds_count",] > 0
+
+
+def test_the_trace_of_the_call_has_its_answers_and_tools(spoken: Spoken) -> None:
+    (call,) = spoken.traces.named("call")
+    turns, tools = spoken.traces.named("turn"), spoken.traces.named("tool")
+
+    assert call.attributes["outcome"] == "completed"
+    assert call.attributes["call_sid"] == spoken.appointment.call_sid
+    assert call.attributes["worst_silence_ms"] == spoken.times.worst_silence_ms
+    assert [turn.took_ms for turn in turns] == [turn.voice_to_voice_ms for turn in spoken.times.turns]
+    assert ("book_30_minute_consultation", "booked") in [
+        (tool.attributes["tool"], tool.attributes["status"]) for tool in tools
+    ]
+    assert {span.parent_id for span in (*turns, *tools)} == {call.span_id}
+    assert not any(span.has_failed for span in spoken.traces.spans)
+    # Nobody else of the process sends spans: those of a web framework have addresses in them.
+    assert {span.name for span in spoken.traces.spans} == {"call", "turn", "tool"}
+
+
+def test_nothing_personal_is_counted_or_traced(spoken: Spoken) -> None:
+    words = [re.findall(r"\w+", text.lower()) for text in spoken.said]
+    pairs = {f"{one} {other}" for said in words for one, other in pairwise(said)}
+    traced = spoken.traces.received.decode("utf-8", "replace")
+    told = f"{_samples_only(spoken.metrics)} {traced}".lower()
+
+    assert "maya chen" in pairs
+    assert {each for each in (*pairs, "maya", "chen", CALLER.removeprefix("+")) if each in told} == set()
+
+
+def _samples_only(metrics: str) -> str:
+    """Return a scrape without the descriptions, which are the same for every call."""
+    return "\n".join(line for line in metrics.splitlines() if not line.startswith("#"))
 
 
 async def test_two_callers_of_the_built_in_calendar_do_not_get_the_same_time(tmp_path: Path) -> None:

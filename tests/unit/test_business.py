@@ -12,7 +12,16 @@ from agent.business import load_business, load_code_template, load_sms_template
 from agent.toml_lines import parse_toml
 from appointments.errors import ConfigError
 from appointments.messages import render_code, render_sms, segments
-from appointments.model import BlockedTime, BookingRules, EventTypeId, OfferSettings, OpeningHours, Scope, Slot
+from appointments.model import (
+    BlockedTime,
+    BookingRules,
+    EventTypeId,
+    OfferSettings,
+    OpeningHours,
+    Scope,
+    Slot,
+    WhenFull,
+)
 from prompts.loader import REHEARSAL_BUSINESS
 from prompts.reading import FileProblem
 
@@ -395,3 +404,80 @@ def test_what_the_agent_may_do_is_everything_unless_less_is_said(tmp_path: Path)
 
     assert load_business(REHEARSAL_BUSINESS).scopes == frozenset(Scope)
     assert load_business(less).scopes == {Scope.READ, Scope.CREATE}
+
+
+def test_nobody_is_put_through_to_unless_the_file_says_to_whom() -> None:
+    business = load_business(REHEARSAL_BUSINESS)
+
+    assert (business.transfer_number, business.transfer_to, business.transfers_always) == (None, "", False)
+
+
+@pytest.mark.parametrize(("hours", "is_always"), [("open", False), ("always", True)])
+def test_says_who_is_put_through_to_and_when(tmp_path: Path, hours: str, is_always: bool) -> None:
+    lines = 'zone = "America/New_York"\ntransfer_number = "+14155552672"\ntransfer_to = "the office"\n'
+    path = write(
+        tmp_path,
+        HARBOR.replace('zone = "America/New_York"         #', f'{lines}transfer_hours = "{hours}"  #', 1),
+    )
+
+    business = load_business(path)
+
+    assert (business.transfer_number, business.transfer_to) == ("+14155552672", "the office")
+    assert business.transfers_always == is_always
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ('transfer_number = "the office"', "transfer_number must be a valid phone number in E.164"),
+        ('transfer_number = "911"', "transfer_number must be a valid phone number in E.164"),
+        ('transfer_number = "+14155550100"', "transfer_number: is the number that callers dial"),
+        ('transfer_hours = "sometimes"', "transfer_hours"),
+        ('transfer_to = ""', "transfer_to"),
+    ],
+)
+def test_a_person_who_cannot_be_reached_is_told_of_with_the_line(tmp_path: Path, written: str, complaint: str) -> None:
+    path = write(tmp_path, HARBOR.replace("[hours]", f"{written}\n\n[hours]", 1))
+
+    with pytest.raises(ConfigError, match=complaint) as refused:
+        load_business(path)
+
+    assert f"{path}:{line_of(path, written)}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("local", "is_open"),
+    [("2026-12-01T09:00", True), ("2026-12-01T16:59", True), ("2026-12-01T17:00", False), ("2026-12-06T12:00", False)],
+)
+def test_is_open_in_its_hours_by_its_own_clock(local: str, is_open: bool) -> None:
+    business = load_business(REHEARSAL_BUSINESS)
+
+    assert business.is_open(datetime.fromisoformat(local).replace(tzinfo=business.zone).astimezone(UTC)) == is_open
+
+
+def test_callers_wait_where_nothing_is_said_of_a_full_worker() -> None:
+    assert load_business(REHEARSAL_BUSINESS).when_full is WhenFull.QUEUE
+
+
+@pytest.mark.parametrize("when_full", list(WhenFull))
+def test_a_business_chooses_what_becomes_of_calls_that_cannot_be_taken(tmp_path: Path, when_full: WhenFull) -> None:
+    lines = f'fallback_number = "+14155552672"\nwhen_full = "{when_full}"\n\n[hours]'
+    path = write(tmp_path, HARBOR.replace("[hours]", lines, 1))
+
+    assert load_business(path).when_full is when_full
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('when_full = "voicemail"', "when_full must be 'queue', 'dial' or 'call_back'"),
+        ('when_full = "dial"', 'when_full: "dial" needs a fallback_number to dial'),
+    ],
+)
+def test_a_full_worker_cannot_do_what_nobody_answers(tmp_path: Path, line: str, told: str) -> None:
+    path = write(tmp_path, HARBOR.replace("[hours]", f"{line}\n\n[hours]", 1))
+
+    with pytest.raises(ConfigError) as raised:
+        load_business(path)
+
+    assert f"{path}:{line_of(path, line)}: {told}" in str(raised.value)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
 import typer
+from pydantic import SecretStr
 
 import appointments.errors
 import telephony.errors
+from agent import metrics
 from agent.app import build_app
 from agent.authoring.rules import RULES
 from agent.business import ActionTable, BlockedTable, BusinessFile, HoursTable, OfferTable, RulesTable
@@ -22,7 +24,9 @@ from agent.cli import app as cli
 from agent.outcome import Report
 from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioFault, ScenarioLine, load_scenario
 from agent.settings import Settings
+from agent.transfer import TRANSFERRED
 from appointments.messages import CODE_PLACEHOLDERS, PLACEHOLDERS
+from appointments.store.records import TurnTimes
 from prompts.loader import PROMPT_PLACEHOLDERS, SCRIPT_PLACEHOLDERS, FrontMatter
 from prompts.reading import keys
 from simulator.faults import OPERATIONS
@@ -156,7 +160,8 @@ BOOKING = "book_<event type>"
 def tools() -> dict[str, Tool]:
     """Return every tool by its heading; the booking tools have one."""
     other = dataclasses.replace(ACTION, name="Book another")
-    session = a_session(business=dataclasses.replace(CLINIC, actions=(ACTION, other)))
+    business = dataclasses.replace(CLINIC, actions=(ACTION, other), transfer_number=CLINIC.number)
+    session = a_session(business=business)
     event_type = dataclasses.replace(EVENT_TYPE, requires_email=True)
     of_call = all_tools(session, {ACTION.name: event_type, other.name: event_type})
     return {BOOKING if tool.name.startswith("book_") else tool.name: tool for tool in of_call}
@@ -256,7 +261,10 @@ def test_every_rule_of_a_check_has_an_entry_that_tells_how_bad_it_is() -> None:
 
 def test_every_route_has_an_entry() -> None:
     settings = SimpleNamespace(
-        public_base_url="http://127.0.0.1:8080", twilio_auth_tokens=("token",), twilio_account_sid="AC0"
+        public_base_url="http://127.0.0.1:8080",
+        twilio_auth_tokens=("token",),
+        twilio_account_sid="AC0",
+        metrics_token=SecretStr("a token for a scraper"),
     )
     worker = SimpleNamespace(settings=settings, token_secret=b"a secret long enough")
     entries = {
@@ -274,6 +282,35 @@ def _routes(routes: Any) -> Iterator[str]:
             yield from (f"{method} {route.path}" for method in getattr(route, "methods", ["WEBSOCKET"]))
         else:  # a router that was included
             yield from _routes(route.original_router.routes)
+
+
+def test_every_metric_has_an_entry_with_its_kind_and_labels() -> None:
+    entries = rows(section("metrics.md", "Metrics").partition("| outcome |")[0])
+    collectors: list[Any] = list(metrics.REGISTRY._collector_to_names)
+    families = [family for collector in collectors for family in collector.collect()]
+    names = {family.name: f"{family.name}{'_total' * (family.type == 'counter')}" for family in families}
+    labels = {names[each._name]: ", ".join(f"`{label}`" for label in each._labelnames) for each in collectors}
+
+    must_have("metrics.md", entries, names.values())
+    must_say("metrics.md", column(entries, 1), {names[family.name]: family.type for family in families})
+    must_say("metrics.md", column(entries, 2), labels)
+
+
+def test_every_outcome_of_a_call_has_an_entry() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "agent").glob("*.py"))
+    written = {
+        outcome for found in (r'\boutcome = "(\w+)"', r'\boutcome="(\w+)"\)') for outcome in re.findall(found, code)
+    }
+    table = section("metrics.md", "Metrics").partition("| outcome |")[2]
+
+    must_have("metrics.md", rows(table), {*written, "failed", "flooded", TRANSFERRED})
+
+
+def test_every_column_of_the_times_of_an_answer_has_an_entry() -> None:
+    table = [line.split("|")[2] for line in read("metrics.md").splitlines() if line.startswith("| `turn_times`")]
+    fields = {field.name for field in dataclasses.fields(TurnTimes)}
+
+    must_have("metrics.md", re.findall(r"`(\w+)`", " ".join(table)), {"call_sid", *fields})
 
 
 def test_every_event_that_wants_a_person_has_an_entry() -> None:

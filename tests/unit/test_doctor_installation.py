@@ -110,6 +110,16 @@ def test_half_an_api_key_is_told_and_the_auth_token_is_used(look: Look, half: di
     assert of(findings, Check.BUSINESS)[0].state is State.OK
 
 
+def test_half_of_who_stands_in_is_told_and_the_rest_is_looked_at(look: Look) -> None:
+    installation, findings = look(LLM_FALLBACK_BASE_URL="https://models.example.com/v1", LLM_FALLBACK_API_KEY="sk-9")
+
+    (told,) = of(findings, Check.SETTINGS)
+    assert told.seen.startswith("LLM_FALLBACK_MODEL is unset beside LLM_FALLBACK_BASE_URL")
+    assert installation.settings is not None
+    assert installation.settings.llm_fallback_base_url == ""
+    assert of(findings, Check.BUSINESS)[0].state is State.OK
+
+
 def test_a_line_that_sets_nothing_is_told_with_its_place(tmp_path: Path, look: Look) -> None:
     look()
     env_file = tmp_path / ".env"

@@ -125,6 +125,32 @@ def test_a_text_cut_short_ends_in_a_dash_after_the_words_heard(known: KnownTexts
     assert heard == "I have Thursday at two, or—"
 
 
+def test_the_rest_of_a_text_that_was_cut_before_begins_with_a_dash(known: KnownTexts) -> None:
+    whole = audio(LONGER, pause_secs=0.3)
+    rest = whole[round(len(whole) * 0.55) :]
+
+    assert known.recognise(rest, [LONGER, SECOND], follows_cut=True) == "\u2014or Friday at ten."
+    assert (
+        known.recognise(rest + audio(SECOND), [LONGER, SECOND], follows_cut=True) == f"\u2014or Friday at ten. {SECOND}"
+    )
+
+
+def test_the_turn_after_a_cut_follows_it() -> None:
+    ears = Ears(turn_end_secs=1.0)
+    ears.hear(TONE)
+    ears.cut()
+
+    follows = []
+    for _ in range(2):
+        ears.hear(TONE)
+        assert ears.turn is not None
+        follows.append(ears.turn.follows_cut)
+        for _ in range(50):
+            ears.hear(SILENT)
+
+    assert follows == [True, False]
+
+
 def test_a_text_of_which_next_to_nothing_was_heard_is_left_out(known: KnownTexts) -> None:
     begun = audio(LONGER, pause_secs=0)[:800]
 

@@ -14,7 +14,8 @@ from agent.business import load_business
 from agent.instructions import Instructions, Source, check_tool_names, load_prompt_set, render_instructions
 from appointments.errors import ConfigError
 from appointments.model import BookingRules, Business, OpeningHours, PhoneNumber
-from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, REHEARSAL_BUSINESS
+from prompts.loader import BOOKING_SCRIPT, FRONT_DESK, REHEARSAL_BUSINESS, TRANSFER_SCRIPT
+from tools.toolbox import tool_names
 
 PROMPTS = load_prompt_set()
 BUSINESS = load_business(REHEARSAL_BUSINESS)
@@ -119,6 +120,17 @@ def test_adds_the_booking_script_of_each_action_that_wants_it() -> None:
     assert "# Book 30-Minute Consultation" in system
     assert "# Book Home Visit" not in system
     assert "Can be booked: Home Visit, by video" in system
+
+
+def test_says_when_to_put_a_caller_through_only_where_that_can_be_done() -> None:
+    with_person = replace(BUSINESS, transfer_number=PhoneNumber("+14155550198"))
+
+    system = render(with_person).system
+
+    assert "`transfer_to_human`" in system
+    assert "+14155550198" not in system
+    assert "transfer_to_human" not in render().system
+    assert set(re.findall(r"`(\w+)`", TRANSFER_SCRIPT.read_text())) <= set(tool_names(with_person))
 
 
 def test_tells_where_an_appointment_is_and_whose_zone_it_has() -> None:

@@ -9,12 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.jobs import LATE_MS, late_hint, watch_event_loop
+from agent.loop_lag import LoopLag
 
 
 @pytest.mark.parametrize(("start_secs", "level"), [(0, "warning"), (60, "debug")])
 async def test_a_stall_is_told_aloud_once_a_worker_has_started(start_secs: float, level: str) -> None:
     with capture_logs() as logs:
-        watch = asyncio.create_task(watch_event_loop(start_secs=start_secs))
+        watch = asyncio.create_task(watch_event_loop(LoopLag(), start_secs=start_secs))
         await asyncio.sleep(0)
         _compute(secs=2 * LATE_MS / 1000)
         async with asyncio.timeout(5):
@@ -26,6 +27,21 @@ async def test_a_stall_is_told_aloud_once_a_worker_has_started(start_secs: float
     assert logs[0]["late_ms"] >= LATE_MS
     assert logs[0]["cpu_ms"] >= LATE_MS
     assert logs[0]["hint"]
+
+
+@pytest.mark.parametrize(("start_secs", "is_noted"), [(0, True), (60, False)])
+async def test_a_stall_counts_as_lag_once_a_worker_has_started(start_secs: float, is_noted: bool) -> None:
+    lag = LoopLag()
+    with capture_logs() as logs:
+        watch = asyncio.create_task(watch_event_loop(lag, start_secs=start_secs))
+        await asyncio.sleep(0)
+        _compute(secs=2 * LATE_MS / 1000)
+        async with asyncio.timeout(5):
+            while not logs:
+                await asyncio.sleep(0)
+        watch.cancel()
+
+    assert (lag.p95_ms >= LATE_MS) is is_noted
 
 
 @pytest.mark.parametrize(

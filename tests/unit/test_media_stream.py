@@ -1,31 +1,19 @@
-"""The serializer of Media Streams: audio, keys, marks, and what Twilio would never send."""
+"""The messages of a media stream: audio, keys, marks, and what Twilio would never send."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from pipecat.audio.dtmf.types import KeypadEntry
-from pipecat.frames.frames import (
-    EndFrame,
-    InputAudioRawFrame,
-    InputDTMFFrame,
-    InterruptionFrame,
-    OutputAudioRawFrame,
-)
 
-from telephony.media_stream import CallStart, MediaStreamSerializer
+from telephony.media_stream import CallStart, KeyPressed, MediaStream, StreamStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
-
-    from pipecat.processors.frame_processor import FrameProcessorSetup
 
 CALL_SID = "CA" + "1" * 32
 STREAM_SID = "MZ" + "2" * 32
@@ -53,13 +41,8 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
 
 
 @pytest.fixture
-async def serializer(flood: Flood) -> MediaStreamSerializer:
-    serializer = MediaStreamSerializer(
-        START, on_flood=lambda: flood.calls.append(None), flood_limit=5, monotonic=lambda: flood.now
-    )
-    # Of all that a pipeline sets up, a serializer reads this alone.
-    await serializer.setup(cast("FrameProcessorSetup", SimpleNamespace(audio_in_sample_rate=16000)))
-    return serializer
+def stream(flood: Flood) -> MediaStream:
+    return MediaStream(START, on_flood=lambda: flood.calls.append(None), flood_limit=5, monotonic=lambda: flood.now)
 
 
 def message(event: str, **parts: object) -> str:
@@ -70,85 +53,97 @@ def media(payload: str = SILENCE) -> str:
     return message("media", media={"track": "inbound", "chunk": "1", "timestamp": "5", "payload": payload})
 
 
-def echo(sent: str | bytes | None) -> str:
-    assert isinstance(sent, str)
+def echo(sent: str) -> str:
     return message("mark", mark=json.loads(sent)["mark"])
 
 
-async def test_audio_comes_in_at_the_pipelines_rate(serializer: MediaStreamSerializer) -> None:
-    frames = [await serializer.deserialize(media()) for _ in range(10)]
-    audio = [frame for frame in frames if isinstance(frame, InputAudioRawFrame)]
-    assert audio
-    assert {frame.sample_rate for frame in audio} == {16000}
+def test_audio_comes_in_as_it_was_sent(stream: MediaStream) -> None:
+    assert stream.read(media()) == b"\xff" * 160
 
 
-async def test_audio_goes_out_as_mu_law_of_this_stream(serializer: MediaStreamSerializer) -> None:
-    sent = await serializer.serialize(OutputAudioRawFrame(audio=b"\0" * 640, sample_rate=8000, num_channels=1))
-    assert isinstance(sent, str)
-    assert json.loads(sent)["streamSid"] == STREAM_SID
-    assert len(base64.b64decode(json.loads(sent)["media"]["payload"])) == 320
-
-
-async def test_a_key_comes_in(serializer: MediaStreamSerializer) -> None:
-    frame = await serializer.deserialize(message("dtmf", dtmf={"track": "inbound_track", "digit": "#"}))
-    assert isinstance(frame, InputDTMFFrame)
-    assert frame.button == KeypadEntry.POUND
-
-
-@pytest.mark.parametrize("key", "ABCD")
-async def test_keys_that_no_telephone_has_are_ignored_without_a_word(
-    serializer: MediaStreamSerializer, logged: list[MutableMapping[str, Any]], key: str
-) -> None:
-    assert await serializer.deserialize(message("dtmf", dtmf={"digit": key})) is None
+def test_audio_of_no_length_is_nothing(stream: MediaStream, logged: list[MutableMapping[str, Any]]) -> None:
+    assert stream.read(media("")) is None
     assert logged == []
 
 
-async def test_the_end_of_the_pipeline_does_not_hang_up(serializer: MediaStreamSerializer) -> None:
-    assert await serializer.serialize(EndFrame()) is None
+def test_audio_goes_out_for_this_stream(stream: MediaStream) -> None:
+    sound = bytes(range(256))
+
+    assert json.loads(stream.media(sound)) == {
+        "event": "media",
+        "streamSid": STREAM_SID,
+        "media": {"payload": base64.b64encode(sound).decode()},
+    }
 
 
-async def test_a_mark_that_comes_back_was_played(serializer: MediaStreamSerializer) -> None:
-    frame, played = serializer.mark("goodbye")
-    sent = await serializer.serialize(frame)
-    await serializer.deserialize(echo(sent))
-    assert await asyncio.wait_for(played.wait(), 1) is True
+def test_a_key_comes_in(stream: MediaStream) -> None:
+    assert stream.read(message("dtmf", dtmf={"track": "inbound_track", "digit": "#"})) == KeyPressed("#")
 
 
-async def test_marks_of_one_name_are_told_apart(serializer: MediaStreamSerializer) -> None:
-    first_frame, first = serializer.mark("turn")
-    second_frame, second = serializer.mark("turn")
-    await serializer.deserialize(echo(await serializer.serialize(first_frame)))
-    assert await asyncio.wait_for(first.wait(), 1) is True
-    await serializer.serialize(second_frame)
-    await serializer.serialize(InterruptionFrame())
-    assert await asyncio.wait_for(second.wait(), 1) is False
+@pytest.mark.parametrize("key", "ABCD")
+def test_keys_that_no_telephone_has_are_ignored_without_a_word(
+    stream: MediaStream, logged: list[MutableMapping[str, Any]], key: str
+) -> None:
+    assert stream.read(message("dtmf", dtmf={"digit": key})) is None
+    assert logged == []
 
 
-async def test_a_mark_that_clear_flushes_was_not_played(serializer: MediaStreamSerializer) -> None:
-    frame, played = serializer.mark("goodbye")
-    sent = await serializer.serialize(frame)
-    clear = await serializer.serialize(InterruptionFrame())
-    await serializer.deserialize(echo(sent))
-    assert isinstance(clear, str)
-    assert json.loads(clear) == {"event": "clear", "streamSid": STREAM_SID}
-    assert await asyncio.wait_for(played.wait(), 1) is False
+def test_a_mark_that_comes_back_was_played(stream: MediaStream) -> None:
+    played: list[str] = []
+    sent = stream.mark(lambda: played.append("goodbye"))
+    assert json.loads(sent)["event"] == "mark"
+    assert json.loads(sent)["streamSid"] == STREAM_SID
+
+    assert stream.read(echo(sent)) is None
+
+    assert played == ["goodbye"]
 
 
-async def test_a_mark_after_clear_counts_again(serializer: MediaStreamSerializer) -> None:
-    old_frame, _ = serializer.mark("goodbye")
-    old = await serializer.serialize(old_frame)
-    await serializer.serialize(InterruptionFrame())
-    frame, played = serializer.mark("goodbye")
-    sent = await serializer.serialize(frame)
-    await serializer.deserialize(echo(old))
-    await serializer.deserialize(echo(sent))
-    assert await asyncio.wait_for(played.wait(), 1) is True
+def test_a_mark_counts_once(stream: MediaStream) -> None:
+    played: list[str] = []
+    sent = stream.mark(lambda: played.append("goodbye"))
+
+    for _ in range(2):
+        stream.read(echo(sent))
+
+    assert played == ["goodbye"]
 
 
-async def test_when_the_stream_stops_nothing_more_is_played(serializer: MediaStreamSerializer) -> None:
-    _, played = serializer.mark("goodbye")
-    await serializer.deserialize(message("stop", stop={"callSid": CALL_SID}))
-    assert await asyncio.wait_for(played.wait(), 1) is False
+def test_marks_are_told_apart(stream: MediaStream) -> None:
+    played: list[str] = []
+    stream.mark(lambda: played.append("first"))
+    second = stream.mark(lambda: played.append("second"))
+
+    stream.read(echo(second))
+
+    assert played == ["second"]
+
+
+def test_a_mark_that_clear_flushes_was_not_played(stream: MediaStream, logged: list[MutableMapping[str, Any]]) -> None:
+    played: list[str] = []
+    sent = stream.mark(lambda: played.append("goodbye"))
+
+    assert json.loads(stream.clear()) == {"event": "clear", "streamSid": STREAM_SID}
+
+    stream.read(echo(sent))
+    assert played == []
+    assert logged == []
+
+
+def test_a_mark_after_clear_counts_again(stream: MediaStream) -> None:
+    played: list[str] = []
+    old = stream.mark(lambda: played.append("old"))
+    stream.clear()
+    new = stream.mark(lambda: played.append("new"))
+
+    for sent in (old, new):
+        stream.read(echo(sent))
+
+    assert played == ["new"]
+
+
+def test_the_stream_tells_when_it_stops(stream: MediaStream) -> None:
+    assert stream.read(message("stop", stop={"callSid": CALL_SID})) == StreamStopped()
 
 
 MALFORMED: list[str | bytes] = [
@@ -181,37 +176,33 @@ MALFORMED: list[str | bytes] = [
 
 
 @pytest.mark.parametrize("bad", MALFORMED, ids=[str(index) for index in range(len(MALFORMED))])
-async def test_a_malformed_message_is_ignored_and_the_next_one_heard(
-    serializer: MediaStreamSerializer, logged: list[MutableMapping[str, Any]], bad: str | bytes
+def test_a_malformed_message_is_ignored_and_the_next_one_heard(
+    stream: MediaStream, logged: list[MutableMapping[str, Any]], bad: str | bytes
 ) -> None:
-    assert await serializer.deserialize(bad) is None
+    assert stream.read(bad) is None
     assert [entry["event"] for entry in logged] == ["media_frame_ignored"]
-    assert isinstance(await serializer.deserialize(message("dtmf", dtmf={"digit": "1"})), InputDTMFFrame)
+    assert stream.read(message("dtmf", dtmf={"digit": "1"})) == KeyPressed("1")
 
 
-async def test_malformed_messages_are_logged_once(
-    serializer: MediaStreamSerializer, logged: list[MutableMapping[str, Any]]
-) -> None:
+def test_malformed_messages_are_logged_once(stream: MediaStream, logged: list[MutableMapping[str, Any]]) -> None:
     for _ in range(4):
-        await serializer.deserialize("my number is +14155550123")
+        stream.read("my number is +14155550123")
     assert len(logged) == 1
     assert "+1415" not in str(logged)
 
 
-async def test_a_flood_of_malformed_messages_is_reported_once_and_deafens(
-    serializer: MediaStreamSerializer, flood: Flood
-) -> None:
+def test_a_flood_of_malformed_messages_is_reported_once_and_deafens(stream: MediaStream, flood: Flood) -> None:
     for _ in range(5):
-        await serializer.deserialize("bad")
+        stream.read("bad")
     assert flood.calls == []
     for _ in range(5):
-        await serializer.deserialize("bad")
+        stream.read("bad")
     assert len(flood.calls) == 1
-    assert await serializer.deserialize(message("dtmf", dtmf={"digit": "1"})) is None
+    assert stream.read(message("dtmf", dtmf={"digit": "1"})) is None
 
 
-async def test_malformed_messages_now_and_then_are_no_flood(serializer: MediaStreamSerializer, flood: Flood) -> None:
+def test_malformed_messages_now_and_then_are_no_flood(stream: MediaStream, flood: Flood) -> None:
     for _ in range(50):
-        await serializer.deserialize("bad")
+        stream.read("bad")
         flood.now += 3.0
     assert flood.calls == []

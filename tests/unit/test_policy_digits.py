@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.policy_digits import longest_digits, number_said
+from simulator.policy_digits import longest_digits, meant_by_keys, number_said
 from simulator.policy_words import plain
 
 
@@ -37,3 +37,18 @@ def test_digits_are_read_as_they_are_said(said: str, digits: str) -> None:
 )
 def test_a_number_gets_its_country_code(said: str, number: str) -> None:
     assert number_said(plain(said)) == number
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("(typed 1, which means yes)", "yes"),
+        ("(typed 2, which means no)", "no"),
+        ("(typed 2, the second time offered: Thursday, at two)", "Thursday, at two"),
+        ("It's (typed the phone number +14155550123)", "It's +14155550123"),
+        ("(typed 4 8 2 1 1 3)", "(typed 4 8 2 1 1 3)"),
+        ("Yes.", "Yes."),
+    ],
+)
+def test_what_keys_mean_is_taken_from_the_worker(typed: str, meant: str) -> None:
+    assert meant_by_keys(typed) == meant

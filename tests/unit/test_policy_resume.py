@@ -10,6 +10,7 @@ import pytest
 from simulator.policy import answer
 from simulator.policy_answer import Answer, ToolCall
 from tools.choice import BROKE_OFF
+from tools.resuming import BROKE
 
 INSTRUCTIONS = "# Calendar\nTue 2026-12-01 (today) | open\nThu 2026-12-03 | open\nFri 2026-12-04 | open\n\n"
 TWO = "Thursday, December third, at two in the afternoon"
@@ -102,3 +103,17 @@ def test_who_nobody_vouches_for_has_to_name_it() -> None:
 
 def test_who_nobody_vouches_for_may_want_something_else() -> None:
     assert reply(BROKE_OFF, "Hello?", UNVOUCHED, "No.") == Answer("All right. How can I help you?")
+
+
+BROKEN = f"{BROKE} It is kept for them: {TWO}, for 30-Minute Consultation, slot key a1."
+
+
+@pytest.mark.parametrize("yes", ["Yes.", "Yes, please.", "Yes, go ahead."])
+def test_within_the_same_call_a_yes_takes_the_time_that_was_kept(yes: str) -> None:
+    assert reply(BROKEN, yes) == Answer(NAME)
+
+
+def test_within_the_same_call_the_caller_may_want_another_time() -> None:
+    wanted = reply(BROKEN, "No, on Friday at three.")
+
+    assert [call.arguments["date"] for call in wanted.calls] == ["2026-12-04"]

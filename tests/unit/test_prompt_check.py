@@ -83,7 +83,7 @@ RULE_MISTAKES = [
     ("Ask for a credit card to hold the time.", "asks-for-secret", "credit card", "leave it out"),
     ("Verify their social security number.", "asks-for-secret", "social security", "leave it out"),
     ('Say: "You\'ll receive a confirmation email."', "cannot-do", "no e-mail", "the booking tool says"),
-    ("Transfer the caller to a person.", "cannot-do", "transfers no calls", "call back"),
+    ("Transfer the caller to a person.", "cannot-do", "nobody to put callers through to", "transfer_number"),
     ("Press 1 for appointments.", "cannot-do", "menu of keys", "say what they want"),
     (
         'Never say "sure thing", "my bad", "you bet", "gotcha" or "no worries".',
@@ -193,6 +193,14 @@ BUSINESS_MISTAKES = [
     ),
     ('"+14155552671"', '"+14155550171"', "fictional-number", "can never ring", "of your own"),
     (
+        'zone = "America/New_York"', 'zone = "America/New_York"\ntransfer_number = "+14155552671"',
+        "business-file", "would come back", "a phone that a person answers",
+    ),
+    (
+        'zone = "America/New_York"', 'zone = "America/New_York"\ntransfer_number = "+14155550171"',
+        "fictional-number", "can never ring", "of your own",
+    ),
+    (
         'zone = "America/New_York"', 'zone = "America/New_York"\nfallback_number = "+14155552671"',
         "fallback-loop", "the number itself", "a person",
     ),
@@ -250,6 +258,18 @@ def test_finds_changes_only_where_they_are_not_allowed(
 
     assert [finding.rule for finding in findings] == (["cannot-do"] if scopes else [])
     assert all(text in finding.text and "scopes" in finding.better for finding in findings)
+
+
+@pytest.mark.parametrize("person", ["", 'transfer_number = "+14155552673"\n'])
+def test_finds_transfers_only_where_there_is_nobody_to_put_callers_through_to(
+    files: tuple[Path, Path], person: str
+) -> None:
+    plant(files[0], RULE_LINE, "Transfer the caller to a person when they ask for one.")
+    plant(files[1], "[hours]", f"{person}[hours]")
+
+    findings = check(files).findings
+
+    assert [finding.rule for finding in findings] == ([] if person else ["cannot-do"])
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,19 @@ def test_every_appointment_of_the_call_is_told_with_what_became_of_it() -> None:
     assert "             cancelled, booking bk_2" in lines
 
 
+def test_what_callers_waited_for_is_told() -> None:
+    measured = {"turn_end": 310, "stt": 200, "llm": 90, "tts": 80, "play": 20}
+    latency = {"p50": 500, "p95": 700}
+    lines = told(a_report(greeting_ms=20, voice_to_voice_ms=latency, stages_ms=measured, worst_silence_ms=1200))
+
+    assert "Latency      greeting 20 ms; voice-to-voice p50 500 ms, p95 700 ms" in lines
+    assert (
+        "Stages       turn end 310, of it transcript 200, first word 90, first audio 80, on the line 20 ms (medians)"
+        in lines
+    )
+    assert "Silence      1200 ms at worst" in lines
+
+
 def test_nothing_is_as_expected_where_nobody_expected_anything() -> None:
     assert told(a_report())[-1] == "As expected."
     assert told(a_report(), expects=False)[-1] == "Appointment  none"

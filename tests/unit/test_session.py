@@ -158,6 +158,19 @@ def test_a_read_back_for_another_person_replaces_the_one_before() -> None:
     assert not is_confirmed(*heard, name="Maya Chen")
 
 
+def test_a_request_to_wait_is_neither_a_yes_nor_a_no() -> None:
+    wait = (READ_BACK, caller("Hold on, let me check my calendar."), agent("Take your time."))
+
+    assert not is_confirmed(*wait)
+    assert is_confirmed(*wait, caller("Yes, go ahead."))
+    assert not is_confirmed(*wait, caller("No, that's wrong."))
+
+
+def test_a_request_to_wait_after_the_yes_takes_it_back() -> None:
+    assert not is_confirmed(READ_BACK, caller("Yes."), agent("One moment."), caller("Hold on."))
+    assert not is_confirmed(READ_BACK, caller("Yes."), agent("One moment."), caller("Hold on."), caller("Okay."))
+
+
 def test_small_talk_after_the_yes_does_not_undo_it() -> None:
     heard = (READ_BACK, caller("Yes."), agent("One moment."), caller("Is there parking?"), agent("There is."))
 

@@ -82,6 +82,8 @@ def test_names_everything_that_is_unset_and_where_to_get_it(environment: pytest.
         ("MAX_CALL_SECS", "hush-4", "must be a valid integer"),
         ("MAX_CALL_SECS", "5", "must be greater than or equal to 30"),
         ("RECORD_CALLS", "hush-4", "must be true or false"),
+        ("METRICS_TOKEN", "hush-4", "must have 16 characters or more"),
+        ("TRACES_URL", "ftp://hush-4", "must be a URL"),
         ("TURN_END", "hush-4", "must be 'smart_turn' or 'speech_timeout'"),
         ("LOG_LEVEL", "hush-4", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("CLOCK_START", "2026-12-01T09:00", "unless PUBLIC_BASE_URL is loopback"),

@@ -18,6 +18,7 @@ from agent.verdict import (
     wrong_record,
     wrong_requests,
     wrong_texts,
+    wrong_transfer,
     wrong_words,
 )
 from appointments.model import AppointmentStatus, CallSid, PhoneNumber
@@ -133,6 +134,14 @@ def test_what_must_not_be_said_is_found_in_the_agents_words_only() -> None:
     assert wrong_words(scenario.expect, [caller, agent]) == ["the agent said: It is at Two."]
 
 
+def test_what_must_be_said_is_missed_until_the_agent_says_it() -> None:
+    scenario = a_scenario({"said": ["moment", "still"]})
+    caller, agent = Event("caller", "A moment. Still there?", 0), Event("agent", "One Moment, please.", 1)
+
+    assert wrong_words(scenario.expect, [caller, agent]) == ["the agent never said: still"]
+    assert wrong_words(scenario.expect, [agent, Event("agent", "I'm still on it.", 2)]) == []
+
+
 @pytest.mark.parametrize(
     ("expect", "sms"),
     [
@@ -173,3 +182,27 @@ def test_what_exists_takes_a_time_that_was_free() -> None:
     )
 
     assert scenario.open_times == (datetime.fromisoformat(THURSDAY), datetime.fromisoformat(MONDAY))
+
+
+TAKEN = {"number": "+14155550198", "status": "completed", "is_bridged": True, "told": "Maya Chen is on the line."}
+MISSED = TAKEN | {"status": "no-answer", "is_bridged": False, "told": ""}
+
+
+@pytest.mark.parametrize(
+    ("expect", "dialled", "wrong"),
+    [
+        ({}, [], []),
+        ({}, [MISSED], []),
+        ({"transferred": True}, [TAKEN], []),
+        ({"transferred": True, "told": "maya"}, [TAKEN], []),
+        ({"transferred": True}, [MISSED], ["a person has not taken the call"]),
+        ({"transferred": True}, [], ["a person has not taken the call"]),
+        ({}, [TAKEN], ["a person has taken the call"]),
+        ({"transferred": True, "told": "Robin"}, [TAKEN], ["the person was told: Maya Chen is on the line."]),
+        ({"told": "Maya"}, [MISSED], ["the person was told: nothing"]),
+    ],
+)
+def test_who_takes_the_call_and_what_they_are_told(
+    expect: dict[str, Any], dialled: list[dict[str, Any]], wrong: list[str]
+) -> None:
+    assert wrong_transfer(a_scenario(expect, booked=()).expect, dialled) == wrong

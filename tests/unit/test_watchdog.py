@@ -22,6 +22,7 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     LLMTextFrame,
     TTSAudioRawFrame,
+    TTSStoppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -32,12 +33,12 @@ from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent import watchdog as module
-from agent.phrases import ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, STILL_WORKING
+from agent.phrases import MOMENTS, ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, SLOW, STILL_WORKING, WORKINGS
 from agent.watchdog import DeadAirWatchdog
 from tests.pipelines import running_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
 BEFORE_FILLER = module.FILLER_SECS - 0.1
 LONG = module.GIVE_UP_SECS + 10
@@ -100,7 +101,10 @@ class Watched:
     def __init__(self, time: Time) -> None:
         self.time = time
         self.did: list[str] = []
-        self.dog = DeadAirWatchdog(say=self._say, answer_again=self._answer_again, give_up=self._give_up)
+        self.slow_tools: list[set[str]] = []
+        self.dog = DeadAirWatchdog(
+            say=self._say, answer_again=self._answer_again, give_up=self._give_up, truth=self._truth
+        )
         self._top, self._bottom = Sink(), Sink()
         self.worker = PipelineWorker(
             Pipeline([self._top, self.dog, self._bottom]), idle_timeout_secs=None, enable_rtvi=False
@@ -110,6 +114,10 @@ class Watched:
     async def _say(self, text: str) -> bool:
         self.did.append(text)
         return True
+
+    def _truth(self, tools: Collection[str]) -> str:
+        self.slow_tools.append(set(tools))
+        return SLOW
 
     async def _answer_again(self) -> None:
         self.did.append("answers again")
@@ -159,6 +167,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     time = Time()
     still_real = {name: getattr(asyncio, name) for name in ("Event", "timeout", "Task", "CancelledError")}
     monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=time.sleep, **still_real))
+    monkeypatch.setattr(module, "monotonic", lambda: time.now)
     return time
 
 
@@ -216,7 +225,7 @@ async def test_keeps_the_caller_company_and_gives_up_in_the_end(watched: Watched
 
     await watched.time.passes(LONG)
 
-    assert watched.did == [ONE_MOMENT, STILL_WORKING, f"gives up: {OUT_OF_ORDER}"]
+    assert watched.did == [ONE_MOMENT, STILL_WORKING, SLOW, f"gives up: {OUT_OF_ORDER}"]
 
 
 async def test_keeps_the_caller_company_while_a_tool_takes_long(watched: Watched) -> None:
@@ -227,7 +236,7 @@ async def test_keeps_the_caller_company_while_a_tool_takes_long(watched: Watched
 
     await watched.time.passes(LONG)
 
-    assert watched.did == [ONE_MOMENT, STILL_WORKING, f"gives up: {OUT_OF_ORDER}"]
+    assert watched.did == [ONE_MOMENT, STILL_WORKING, SLOW, f"gives up: {OUT_OF_ORDER}"]
 
 
 async def test_gives_up_only_once(watched: Watched) -> None:
@@ -262,9 +271,117 @@ async def test_words_before_a_tool_do_not_excuse_silence_after_it(watched: Watch
     await watched.time.passes(1)
     await watched.bot("stops")
 
-    await watched.time.passes(2)
+    await watched.time.passes(3.9)
+    too_early = list(watched.did)
+    await watched.time.passes(1.2)
+
+    assert (too_early, watched.did) == ([], [STILL_WORKING])
+
+
+async def test_a_slow_tool_is_covered_before_the_answer_is_late(watched: Watched) -> None:
+    await watched.turn_ends()
+    await watched.time.passes(0.3)
+    await watched.tool_starts()
+
+    await watched.time.passes(module.TOOL_FILLER_SECS - 0.1)
+    too_early = list(watched.did)
+    await watched.time.passes(0.2)
+
+    assert (too_early, watched.did) == ([], [ONE_MOMENT])
+
+
+async def test_a_tool_that_is_not_slow_is_covered_by_nothing(watched: Watched) -> None:
+    await watched.turn_ends()
+    call = await watched.tool_starts()
+    await watched.time.passes(module.TOOL_FILLER_SECS - 0.1)
+    await watched.tool_ends(call)
+
+    await watched.time.passes(0.5)
+
+    assert watched.did == []
+
+
+async def test_one_filler_covers_the_tool_and_the_answer_after_it(watched: Watched) -> None:
+    await watched.turn_ends()
+    call = await watched.tool_starts()
+    await watched.time.passes(1)
+    await watched.tool_ends(call)
+    call = await watched.tool_starts()
+    await watched.time.passes(1)
+    await watched.tool_ends(call)
+
+    await watched.time.passes(2.5)
 
     assert watched.did == [ONE_MOMENT]
+
+
+async def test_nothing_is_said_into_what_the_agent_says_before_a_tool(watched: Watched) -> None:
+    await watched.turn_ends()
+    await watched.see(LLMFullResponseStartFrame(), audio())
+    await watched.tool_starts()
+    await watched.bot("starts")
+
+    await watched.time.passes(module.STILL_WORKING_SECS + 1)
+    during = list(watched.did)
+    await watched.bot("stops")
+    await watched.time.passes(module.FILLER_SECS - 0.1)
+    too_early = list(watched.did)
+    await watched.time.passes(0.2)
+
+    assert (during, too_early, watched.did) == ([], [], [STILL_WORKING])
+
+
+async def test_no_two_waits_sound_the_same(watched: Watched) -> None:
+    for _ in range(2):
+        await watched.turn_ends()
+        await watched.time.passes(6)
+        await watched.answer(audio())
+
+    assert watched.did == [MOMENTS[0], WORKINGS[0], MOMENTS[1], WORKINGS[1]]
+
+
+async def test_what_is_true_of_a_long_wait_depends_on_the_tool(watched: Watched) -> None:
+    await watched.turn_ends()
+    await watched.tool_starts()
+    await watched.time.passes(module.TRUTH_SECS - 0.1)
+    too_early = list(watched.slow_tools)
+
+    await watched.time.passes(0.2)
+
+    assert (too_early, watched.slow_tools) == ([], [{"find_slots"}])
+    assert watched.did == [ONE_MOMENT, STILL_WORKING, SLOW]
+
+
+async def test_words_that_were_answered_without_the_model_are_owed_nothing(watched: Watched) -> None:
+    await watched.see(VADUserStartedSpeakingFrame(), UserStartedSpeakingFrame(), VADUserStoppedSpeakingFrame())
+    watched.dog.owe_nothing()
+    await watched.see(UserStoppedSpeakingFrame())
+
+    await watched.time.passes(LONG)
+
+    assert watched.did == []
+    assert watched.dog.quiet.is_set()
+
+
+async def test_a_phrase_stands_in_for_a_sentence_that_the_voice_cannot_say(watched: Watched) -> None:
+    watched.dog.say_instead("Press one.")
+
+    await watched.dog.voice_failed()
+    await watched.dog.voice_failed()
+
+    assert watched.did == ["Press one."]
+
+
+async def test_a_sentence_of_our_own_that_was_spoken_needs_no_phrase_and_forgives_nothing(watched: Watched) -> None:
+    for _ in range(2):
+        await watched.dog.not_heard(is_failure=False)
+    watched.dog.say_instead("Press one.")
+    await watched.see(audio(), TTSStoppedFrame())
+
+    await watched.dog.voice_failed()
+    await watched.dog.not_heard(is_failure=False)
+
+    assert watched.did == [SAY_AGAIN, SAY_AGAIN]
 
 
 async def test_an_answer_is_owed_when_the_tool_ends_while_the_agent_speaks(watched: Watched) -> None:
@@ -420,7 +537,7 @@ async def test_speech_that_nobody_hears_is_not_met_with_silence(watched: Watched
     await watched.time.passes(LONG)
 
     assert first == [ONE_MOMENT]
-    assert watched.did == [ONE_MOMENT, STILL_WORKING, f"gives up: {OUT_OF_ORDER}"]
+    assert watched.did == [ONE_MOMENT, STILL_WORKING, SLOW, f"gives up: {OUT_OF_ORDER}"]
 
 
 async def test_a_breath_between_words_starts_the_wait_anew(watched: Watched) -> None:

@@ -163,6 +163,7 @@ class Party:
     dropped: list[bytes] = field(default_factory=list)
     unplayed: bytes = b""
     digits: dict[int, str] = field(default_factory=dict)
+    breaks_after: int | None = None
 
     def started(self) -> None:
         pass
@@ -170,7 +171,8 @@ class Party:
     def frame(self, played: bytes) -> CallerFrame:
         self.heard.append(played)
         number = len(self.heard)
-        return CallerFrame(SILENT, self.digits.get(number), hangs_up=number >= self.frames)
+        breaks = number == self.breaks_after
+        return CallerFrame(SILENT, self.digits.get(number), hangs_up=number >= self.frames, breaks=breaks)
 
     def cleared(self, dropped: bytes) -> None:
         self.dropped.append(dropped)
@@ -340,6 +342,26 @@ async def test_the_call_can_go_on_in_another_stream(worker: Worker, edge: CallEd
     assert first.stream_sid != second.stream_sid
     assert second.all("start")[0]["sequenceNumber"] == "1"
     assert end.by == "caller"
+
+
+async def test_a_line_that_breaks_is_asked_about_while_the_caller_stays(
+    worker: Worker, edge: CallEdge, problems: list[str]
+) -> None:
+    codes: list[int | None] = []
+
+    async def lose(line: Line) -> None:
+        await line.drain()
+        codes.append(line.websocket.close_code)
+
+    worker.talks = [lose, listen]
+    worker.after = worker.connect()
+
+    end = await edge.place(Party(frames=20, breaks_after=5))
+
+    asked = [form["CallStatus"] for path, form in worker.webhooks if path == "/twilio/connect-done"]
+    assert (end.by, asked, codes) == ("caller", ["in-progress"], [1006])
+    assert worker.lines[0].all("stop") == []
+    assert problems == []
 
 
 async def test_streams_without_end_are_given_up(worker: Worker, edge: CallEdge, problems: list[str]) -> None:

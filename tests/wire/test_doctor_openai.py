@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from agent.instructions import PromptSet, load_prompt_set
 from agent.settings import Settings
 from simulator import openai
 from simulator.faults import FaultBoard
+from simulator.room import Room
 from simulator.world import Credentials, run_app
 from tests.odd_services import answering
 
@@ -193,3 +195,76 @@ async def test_a_speech_model_that_is_not_there_is_not_tried(url: str) -> None:
     found = await findings(url, load_prompt_set(), tts_model="whisper-2")
 
     assert found[-1].seen == "not tried: see openai_model"
+
+
+@contextlib.asynccontextmanager
+async def standing_in() -> AsyncIterator[str]:
+    """Serve another account's server, which stands in."""
+    app = openai.build_fallback(CREDENTIALS, FaultBoard("fallback"), Room())
+    runner, root = await run_app(app, 0)
+    yield f"{root}/v1"
+    await runner.cleanup()
+
+
+async def test_who_stands_in_is_tried_too(url: str) -> None:
+    async with standing_in() as other:
+        found = await findings(
+            url,
+            load_prompt_set(),
+            llm_fallback_base_url=other,
+            llm_fallback_api_key=CREDENTIALS.fallback_api_key,
+            llm_fallback_model="gpt-4.1",
+            tts_fallback_base_url=other,
+            tts_fallback_api_key=CREDENTIALS.fallback_api_key,
+            tts_fallback_model="gpt-4o-mini-tts",
+            tts_fallback_voice="coral",
+        )
+
+    assert {finding.state for finding in found} == {State.OK}
+    assert [finding.seen.partition(" is accepted")[0] for finding in found[:2]] == [
+        "OPENAI_API_KEY",
+        "LLM_FALLBACK_API_KEY",
+    ]
+    assert found[-1].seen == 'voice "coral" of gpt-4o-mini-tts has spoken one word'
+
+
+async def test_the_key_of_who_stands_in_is_told_by_its_setting(url: str) -> None:
+    async with standing_in() as other:
+        found = await findings(
+            url, stt_fallback_base_url=other, stt_fallback_api_key=WRONG, stt_fallback_model="gpt-transcribe"
+        )
+
+    refused = [finding for finding in found if finding.state is State.FAILED]
+    assert [finding.seen.partition(" was")[0] for finding in refused] == ["STT_FALLBACK_API_KEY"]
+    assert refused[0].fix.endswith("set STT_FALLBACK_API_KEY.")
+
+
+async def test_openais_key_is_shown_to_nobody_else(url: str) -> None:
+    shown = []
+
+    def answer(request: web.Request) -> web.Response:
+        shown.append(request.headers["Authorization"])
+        return web.json_response({"data": [{"id": "kokoro"}]})
+
+    async with answering(answer) as other:
+        await findings(url, tts_base_url=other, tts_model="kokoro")
+
+    assert shown == ["Bearer none"]
+
+
+async def test_a_server_that_only_speaks_need_not_list_models(url: str) -> None:
+    def answer(request: web.Request) -> web.Response:
+        return web.Response(body=bytes(480)) if request.method == "POST" else web.json_response({}, status=404)
+
+    async with answering(answer) as other:
+        found = await findings(url, load_prompt_set(), tts_base_url=other, tts_model="kokoro", tts_voice="af_heart")
+
+    warned = [finding for finding in found if finding.state is State.WARNING]
+    assert ["lists no models" in finding.seen for finding in warned] == [True]
+    assert found[-1].seen == 'voice "af_heart" of kokoro has spoken one word'
+
+
+async def test_the_model_of_the_realtime_api_is_looked_up(url: str) -> None:
+    found = await findings(url, stt_mode="realtime", stt_realtime_model="gpt-live-9")
+
+    assert "failed gpt-live-9 (STT_REALTIME_MODEL)" in told(found)

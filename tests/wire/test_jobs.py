@@ -121,14 +121,24 @@ class Service:
 
 
 class Outbox:
-    def __init__(self) -> None:
+    def __init__(self, *, ends: bool = True) -> None:
         self.is_running = asyncio.Event()
         self.has_ended = False
+        self.was_cancelled = False
+        self._ends = ends
+        self._finishing = asyncio.Event()
+
+    def finish(self) -> None:
+        if self._ends:
+            self._finishing.set()
 
     async def run(self) -> None:
         self.is_running.set()
         try:
-            await asyncio.Event().wait()
+            await self._finishing.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
         finally:
             self.has_ended = True
 
@@ -161,6 +171,17 @@ async def test_settles_at_once_and_runs_the_outbox_until_closed() -> None:
         await outbox.is_running.wait()
 
     assert outbox.has_ended
+    assert not outbox.was_cancelled
+
+
+async def test_texts_that_cannot_be_sent_hold_up_the_end_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LAST_TEXTS_SECS", 0.01)
+    outbox = Outbox(ends=False)
+
+    async with asyncio.timeout(5), jobs(Service(), outbox):
+        await outbox.is_running.wait()
+
+    assert outbox.was_cancelled
 
 
 async def test_settling_goes_on_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,10 @@ import structlog
 
 from agent import line as module
 from agent.line import BROKEN, BUSY, Line
+from agent.stretch import Stretch
 from appointments.model import CallSid, PhoneNumber
 from telephony.errors import BadToken
+from telephony.media_stream import CallStart
 from telephony.routes import IncomingCall
 from telephony.tokens import StreamTokens
 from tests.worker import CALLER, House, open_house
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 CALLED = "+14155550100"
 FALLBACK = PhoneNumber("+14155550199")
+A_START = CallStart("CA1", "MZ1", "AC1", caller=CALLER, called=CALLED, is_attested=False, parameters={})
 
 
 class Phone:
@@ -121,6 +124,24 @@ async def test_of_calls_that_ring_at_once_two_are_answered(phone: Phone) -> None
     assert sum(is_answered(twiml) for _, twiml in answers) == 2
 
 
+async def test_of_calls_that_ring_at_once_only_as_many_are_answered_as_there_are_places(tmp_path: Path) -> None:
+    async with open_house(tmp_path, most_calls=2) as house:
+        phone = Phone(house.worker)
+        answers = await asyncio.gather(*(phone.ring(caller=f"+1415555012{n}") for n in range(6)))
+
+    assert sum(is_answered(twiml) for _, twiml in answers) == 2
+    assert sum(twiml.find("Enqueue") is not None for _, twiml in answers) == 4
+
+
+async def test_who_is_refused_keeps_no_place_from_others(tmp_path: Path) -> None:
+    async with open_house(tmp_path, most_calls=3) as house:
+        phone = Phone(house.worker)
+        for _ in range(3):
+            await phone.ring()
+
+        assert is_answered((await phone.ring(caller="+14155550124"))[1])
+
+
 async def test_a_refused_call_takes_no_place(phone: Phone) -> None:
     first, _ = await phone.ring()
     await phone.ring()
@@ -192,28 +213,92 @@ async def test_a_call_that_ended_as_it_should_is_hung_up(phone: Phone, outcome: 
     assert [each.tag for each in twiml] == ["Hangup"]
 
 
-@pytest.mark.parametrize(
-    "outcome",
-    [None, "crashed", "broken_off"],
-    ids=["the worker died", "the call crashed", "its end was noticed already"],
-)
-async def test_a_call_that_broke_off_goes_on_at_the_fallback_number(phone: Phone, outcome: str | None) -> None:
-    phone.has_fallback_number()
-    call_sid, _ = await phone.ring()
+@pytest.mark.parametrize("outcome", [None, "broken_off"], ids=["the worker died", "its end was noticed already"])
+async def test_a_call_that_broke_off_is_taken_up_by_another_stream(phone: Phone, outcome: str | None) -> None:
+    call_sid, _ = await phone.ring(is_attested=True)
     if outcome:
         await phone.ends(call_sid, outcome)
 
     twiml = await phone.after_stream(call_sid)
 
-    assert twiml.findtext("Say") == BROKEN
-    assert twiml.findtext("Dial/Number") == FALLBACK
+    parameters = parameters_of(twiml)
+    token = parameters.pop("token")
     record = await phone.worker.store.call(CallSid(call_sid))
+    assert [each.tag for each in twiml] == ["Connect"]
+    assert (parameters["caller"], parameters["called"]) == (CALLER, CALLED)
+    assert Stretch.told_by(parameters).resumes == 1
+    assert phone.tokens.check(token, call_sid, parameters)
     assert record is not None
-    assert record.outcome in ("broken_off", "crashed")
+    assert record.ended_at is None
+
+
+async def test_what_the_carrier_vouches_for_counts_after_a_break_too(phone: Phone) -> None:
+    call_sid, _ = await phone.ring(is_attested=True)
+    form = {"CallSid": call_sid, "CallStatus": "in-progress", "From": CALLER, "StirVerstat": "TN-Validation-Passed-A"}
+
+    vouched = parameters_of(parsed(await phone.line.stream_ended(call_sid, form)))
+    unvouched = parameters_of(await phone.after_stream(call_sid))
+
+    assert vouched["attestation"] == "A"
+    assert "attestation" not in unvouched
+
+
+async def test_the_third_break_leads_to_the_fallback_number(phone: Phone) -> None:
+    phone.has_fallback_number()
+    call_sid, _ = await phone.ring()
+
+    answers = [await phone.after_stream(call_sid) for _ in range(3)]
+
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert [is_answered(twiml) for twiml in answers] == [True, True, False]
+    assert answers[2].findtext("Say") == BROKEN
+    assert answers[2].findtext("Dial/Number") == FALLBACK
+    assert record is not None
+    assert record.outcome == "broken_off"
+
+
+async def test_a_call_that_has_hardly_any_time_left_is_not_taken_up(phone: Phone) -> None:
+    call_sid = CallSid(f"CA{uuid4().hex}")
+    long_ago = datetime.now(UTC) - timedelta(seconds=phone.worker.settings.max_call_secs - 10)
+    await phone.worker.store.begin_call(call_sid, caller=CALLER, called=CALLED, at=long_ago)
+
+    twiml = await phone.after_stream(call_sid)
+
+    assert [each.tag for each in twiml] == ["Say", "Hangup"]
+
+
+async def test_a_call_that_crashed_is_not_taken_up_to_crash_again(phone: Phone) -> None:
+    phone.has_fallback_number()
+    call_sid, _ = await phone.ring()
+    await phone.ends(call_sid, "crashed")
+
+    twiml = await phone.after_stream(call_sid)
+
+    record = await phone.worker.store.call(CallSid(call_sid))
+    assert (twiml.findtext("Say"), twiml.findtext("Dial/Number")) == (BROKEN, FALLBACK)
+    assert record is not None
+    assert record.outcome == "crashed"
+
+
+async def test_the_part_before_the_break_cannot_end_the_call_that_goes_on(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+    await phone.after_stream(call_sid)
+    store, now = phone.worker.store, datetime.now(UTC)
+
+    await store.end_call(CallSid(call_sid), outcome="caller_hung_up", at=now, resumes=0)
+    going_on = await store.call(CallSid(call_sid))
+    await store.end_call(CallSid(call_sid), outcome="completed", at=now, resumes=1)
+    ended = await store.call(CallSid(call_sid))
+
+    assert going_on is not None
+    assert going_on.ended_at is None
+    assert ended is not None
+    assert ended.outcome == "completed"
 
 
 async def test_without_a_fallback_number_it_is_an_apology_and_a_hang_up(phone: Phone) -> None:
     call_sid, _ = await phone.ring()
+    await phone.ends(call_sid, "crashed")
 
     twiml = await phone.after_stream(call_sid)
 
@@ -311,6 +396,7 @@ async def test_a_call_that_crashes_does_not_take_the_server_with_it(
 
     monkeypatch.setattr(module, "run_call", crash)
     with structlog.testing.capture_logs() as logs:
-        await phone.line.connected(None, None)  # type: ignore[arg-type]
+        await phone.line.connected(None, A_START)  # type: ignore[arg-type]
 
     assert [each["event"] for each in logs] == ["call_failed"]
+    assert len(phone.worker.live_calls) == 0

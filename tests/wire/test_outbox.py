@@ -263,3 +263,28 @@ async def test_one_bad_text_does_not_end_the_loop(store: Store, clock: FakeClock
         await running
 
     assert len(sender.sent) == 1
+
+
+async def test_what_is_due_is_sent_before_the_loop_finishes(store: Store, clock: FakeClock) -> None:
+    sender = FakeSender()
+    worker = _worker(store, sender, clock)
+    worker.finish()
+
+    async with asyncio.timeout(5):
+        await worker.run()
+
+    assert sender.sent == ["Booked."]
+
+
+async def test_what_cannot_be_sent_now_is_left_for_the_next_process(store: Store, clock: FakeClock) -> None:
+    worker = _worker(store, FakeSender([MessageDeferred("throttled", retry_after_secs=60)]), clock)
+    worker.finish()
+
+    async with asyncio.timeout(5):
+        await worker.run()
+
+    assert await store.pending_texts() == 1
+    clock.now += timedelta(minutes=10)
+    later = FakeSender()
+    assert await _worker(store, later, clock, owner="b").send_next()
+    assert later.sent == ["Booked."]

@@ -18,6 +18,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent.phrase_book import PHONE_RATE, PhraseBook, PhrasePlayer
 from agent.phrases import GOODBYE, ONE_MOMENT, STILL_WORKING
+from agent.speech_services import Model
 from simulator import openai as stand_in
 from simulator.faults import FaultBoard
 from simulator.world import Credentials, run_app
@@ -43,7 +44,7 @@ class Voice:
         (await self.http.post("/control/faults", json=order)).raise_for_status()
 
     def book(self, folder: Path, *, voice: str = "alloy") -> PhraseBook:
-        return PhraseBook(self.client, model="gpt-4o-mini-tts", voice=voice, folder=folder)
+        return PhraseBook([Model(self.client, "gpt-4o-mini-tts")], voice=voice, folder=folder)
 
 
 @pytest.fixture

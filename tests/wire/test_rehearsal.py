@@ -119,7 +119,7 @@ def test_a_second_call_is_told_after_the_first(tmp_path: Path) -> None:
     said = {"event": "said", "text": "Hello.", "at_ms": 100}
     ended = {"event": "ended", "greeting_ms": 100, "voice_to_voice_ms": [900]}
 
-    for told in ({"event": "connected"}, said, ended):
+    for told in ({"event": "connected", "at_ms": 0}, said, ended):
         rehearsal._note(told, outcome)
     outcome.call_began_ms = 60_000
     for told in (said, ended):
@@ -127,6 +127,29 @@ def test_a_second_call_is_told_after_the_first(tmp_path: Path) -> None:
 
     assert [event.at_ms for event in rehearsal.events] == [100, 60_100]
     assert outcome.voice_to_voice_ms == [900, 900]
+
+
+def test_a_second_stream_goes_on_in_the_time_of_its_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rehearsal, outcome = make(tmp_path), Outcome()
+    rehearsal._note({"event": "connected", "at_ms": 0}, outcome)
+    # Five seconds of a first stream, then four in which a phone rang.
+    monkeypatch.setattr(Outcome, "now_ms", lambda _outcome: 9000)
+    rehearsal._note({"event": "connected", "at_ms": 5000}, outcome)
+    rehearsal._note({"event": "said", "text": "Hello.", "at_ms": 5100}, outcome)
+
+    assert [event.at_ms for event in rehearsal.events] == [9100]
+
+
+def test_a_phone_that_rang_is_told_with_what_became_of_it(tmp_path: Path) -> None:
+    rehearsal, outcome = make(tmp_path), Outcome()
+    dialled = {"number": "+14155550198", "status": "busy", "is_bridged": False, "told": ""}
+
+    rehearsal._note({"event": "dialled", **dialled}, outcome)
+
+    assert outcome.dialled == [dialled]
+    assert [(event.who, event.text) for event in rehearsal.events] == [
+        ("person", "[+14155550198 does not take the call (busy)]")
+    ]
 
 
 async def test_a_refused_world_is_told_in_the_stand_ins_words() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from simulator import audio, voices
 from simulator.faults import FaultBoard
-from simulator.openai import build_app
+from simulator.openai import build_app, build_fallback
+from simulator.room import Room
 from simulator.world import Credentials, run_app
 
 if TYPE_CHECKING:
@@ -416,3 +417,22 @@ async def test_the_client_gets_over_a_rate_limit_by_itself() -> None:
         await stand_in.order("faults", [{"on": "any", "kind": "rate_limited"}])
 
         assert await streamed(stand_in)
+
+
+async def test_who_stands_in_shares_the_room_and_not_the_key() -> None:
+    credentials, room = Credentials.generate(), Room()
+    spoken = []
+    for build, key in (
+        (build_app, credentials.openai_api_key),
+        (build_fallback, credentials.fallback_api_key),
+    ):
+        runner, url = await run_app(build(credentials, FaultBoard("openai"), room), 0)
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            body = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": url, "response_format": "pcm"}
+            own = await http.post("/v1/audio/speech", json=body, headers={"Authorization": f"Bearer {key}"})
+            others = await http.post("/v1/audio/speech", json=body, headers={"Authorization": "Bearer sk-1"})
+        await runner.cleanup()
+        spoken.append(url)
+        assert (own.status_code, others.status_code) == (200, 401)
+
+    assert [utterance["text"] for utterance in room.state()["spoken"]] == spoken

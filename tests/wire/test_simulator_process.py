@@ -45,12 +45,13 @@ def test_stand_ins_answer_where_the_line_says() -> None:
         states = [
             httpx.get(f"{ready['twilio']}/control/state"),
             httpx.get(f"{ready['openai'].removesuffix('/v1')}/control/state"),
+            httpx.get(f"{ready['fallback'].removesuffix('/v1')}/control/state"),
             httpx.get(f"{ready['calcom']}/control/state"),
         ]
         key = {"Authorization": f"Bearer {ready['credentials']['calcom_api_key']}"}
         me = httpx.get(f"{ready['calcom']}/v2/me", headers=key)
 
-    assert [state.status_code for state in states] == [200, 200, 200]
+    assert [state.status_code for state in states] == [200] * 4
     assert all(state.json()["faults"] == [] for state in states)
     assert me.status_code == httpx.codes.OK
     assert ready["numbers"] == {"business": "+14155550100"}

@@ -320,6 +320,48 @@ async def test_only_calls_that_are_open_too_long_are_ended(store: Store) -> None
     }
 
 
+async def test_a_call_that_broke_off_is_live_again_as_often_as_it_may_be(store: Store) -> None:
+    await _begin(store, CALL)
+    await store.end_call(CALL, outcome="broken_off", at=NOW)
+
+    resumes = [await store.resume_call(CALL, at_most=2, since=NOW) for _ in range(3)]
+
+    call = await store.call(CALL)
+    assert resumes == [1, 2, None]
+    assert call is not None
+    assert (call.ended_at, call.outcome, call.started_at) == (None, "", NOW)
+
+
+async def test_of_workers_that_resume_at_once_no_more_than_may_do(store: Store, database_url: str) -> None:
+    await _begin(store, CALL)
+    async with opened_store(database_url) as other:
+        resumes = await asyncio.gather(*(each.resume_call(CALL, at_most=2, since=NOW) for each in [store, other] * 3))
+
+    assert sorted(each for each in resumes if each) == [1, 2]
+
+
+async def test_calls_that_are_unknown_or_too_old_are_not_resumed(store: Store) -> None:
+    await _begin(store, CALL)
+
+    assert await store.resume_call(CALL, at_most=2, since=NOW + timedelta(seconds=1)) is None
+    assert await store.resume_call(CallSid("CAunknown"), at_most=2, since=NOW) is None
+
+
+async def test_who_carried_a_call_before_it_broke_cannot_end_it(store: Store) -> None:
+    await _begin(store, CALL)
+    await store.resume_call(CALL, at_most=2, since=NOW)
+
+    await store.end_call(CALL, outcome="caller_hung_up", at=NOW, resumes=0)
+    going_on = await store.call(CALL)
+    await store.end_call(CALL, outcome="completed", at=NOW, resumes=1)
+    ended = await store.call(CALL)
+
+    assert going_on is not None
+    assert going_on.ended_at is None
+    assert ended is not None
+    assert ended.outcome == "completed"
+
+
 async def test_turns_come_back_in_the_order_of_the_call(store: Store) -> None:
     await store.add_turn(CALL, who="caller", text="Hello?", at_ms=900)
     await store.add_turn(CALL, who="agent", text="How can I help?", at_ms=100, took_ms=80)

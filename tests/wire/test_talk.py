@@ -19,7 +19,7 @@ pytest.importorskip("aiortc", reason="without the browser's packages: uv run --g
 from agent import web_app
 from agent.speech_check import try_speech
 from agent.web_app import CAPTURE, OUR_CAPTURE, PAGE, build_web_app
-from agent.web_call import PageMessages, Playout
+from agent.web_call import PageMessages, PagePlayout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -205,7 +205,7 @@ async def test_a_page_is_a_caller_and_nothing_more() -> None:
 
 
 async def test_knows_that_all_was_played() -> None:
-    playout = Playout()
+    playout = PagePlayout()
     mark, played = playout.mark()
 
     await run_test(playout, frames_to_send=[mark], expected_down_frames=[])
@@ -214,7 +214,7 @@ async def test_knows_that_all_was_played() -> None:
 
 
 async def test_knows_that_the_caller_spoke_over_it() -> None:
-    playout = Playout()
+    playout = PagePlayout()
     _, played = playout.mark()
 
     await run_test(playout, frames_to_send=[InterruptionFrame()], expected_down_frames=[InterruptionFrame])

@@ -17,7 +17,6 @@ import pytest
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from pipecat.frames.frames import InputDTMFFrame
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # the package ships no types
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -25,8 +24,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from simulator.faults import FaultBoard
 from simulator.twilio import build_app
 from simulator.world import Credentials, run_app
-from telephony import twiml
-from telephony.media_stream import MAX_FRAME_BYTES, CallStart, MediaStreamSerializer
+from telephony import twiml, twiml_waiting
+from telephony.media_stream import MAX_FRAME_BYTES, CallStart, KeyPressed, MediaStream
 from telephony.messages import Messages
 from telephony.rest import TwilioRest
 from telephony.routes import IncomingCall, build_router
@@ -38,8 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 
     from fastapi import WebSocket
-    from pipecat.frames.frames import Frame
     from websockets.asyncio.client import ClientConnection
+
+    from telephony.media_stream import StreamStopped
 
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT_SID = "AC" + "a" * 32
@@ -51,7 +51,7 @@ DEADLINE_SECS = 5
 
 
 class Line:
-    """A phone line that notes what it was told, and reads its streams through the serializer."""
+    """A phone line that notes what it was told, and reads its streams."""
 
     def __init__(self, urls: PublicUrls, tokens: StreamTokens) -> None:
         self._urls = urls
@@ -60,12 +60,14 @@ class Line:
         self.crashes = 0
         self.rang: list[IncomingCall] = []
         self.starts: list[CallStart] = []
-        self.frames: asyncio.Queue[Frame] = asyncio.Queue()
+        self.read: asyncio.Queue[bytes | KeyPressed | StreamStopped] = asyncio.Queue()
         self.played: asyncio.Queue[bool] = asyncio.Queue()
         self.ended: list[tuple[str, dict[str, str]]] = []
+        self.dialled: list[IncomingCall] = []
         self.statuses: list[dict[str, str]] = []
         self.text_statuses: list[tuple[str, dict[str, str]]] = []
         self.texts: list[tuple[str, str, str | None]] = []
+        self.waited: list[IncomingCall] = []
 
     async def ringing(self, call: IncomingCall) -> str:
         self._crash_perhaps()
@@ -83,18 +85,32 @@ class Line:
 
     async def connected(self, websocket: WebSocket, start: CallStart) -> None:
         self.starts.append(start)
-        serializer = MediaStreamSerializer(start, on_flood=lambda: None)
-        mark, played = serializer.mark("greeting")
-        await websocket.send_text(str(await serializer.serialize(mark)))
+        stream = MediaStream(start, on_flood=lambda: None)
+        played = asyncio.Event()
+        await websocket.send_text(stream.mark(played.set))
         while (message := await websocket.receive())["type"] != "websocket.disconnect":
-            if frame := await serializer.deserialize(message.get("text") or message["bytes"]):
-                self.frames.put_nowait(frame)
-        serializer.discard_marks()
-        self.played.put_nowait(await played.wait())
+            if (read := stream.read(message.get("text") or message["bytes"])) is not None:
+                self.read.put_nowait(read)
+        self.played.put_nowait(played.is_set())
 
     async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
         self._crash_perhaps()
         self.ended.append((call_sid, dict(form)))
+        return twiml.hang_up()
+
+    async def waiting(self, call: IncomingCall) -> str:
+        self._crash_perhaps()
+        self.waited.append(call)
+        return twiml_waiting.wait("Please hold.")
+
+    async def queue_left(self, call: IncomingCall) -> str:
+        self._crash_perhaps()
+        self.waited.append(call)
+        return twiml.hang_up()
+
+    async def call_back_asked(self, call: IncomingCall) -> str:
+        self._crash_perhaps()
+        self.waited.append(call)
         return twiml.hang_up()
 
     def apology(self) -> str:
@@ -104,6 +120,17 @@ class Line:
         if self.crashes:
             self.crashes -= 1
             raise RuntimeError("boom")
+
+    async def whisper(self, call_sid: str) -> str:
+        return twiml.whisper(f"About {call_sid}.", ask="Press one.", key_url=self._urls.whisper_key)
+
+    def key_pressed(self) -> str:
+        return twiml.bridge()
+
+    async def dial_ended(self, call: IncomingCall) -> str:
+        self._crash_perhaps()
+        self.dialled.append(call)
+        return twiml.hang_up()
 
     async def call_status(self, form: Mapping[str, str]) -> None:
         self.statuses.append(dict(form))
@@ -254,6 +281,85 @@ async def test_what_goes_wrong_is_an_apology_and_the_next_delivery_is_tried_anew
     assert len(twilio.line.rang) + len(twilio.line.ended) == 1
     assert answers[1].text != twilio.line.apology()
     assert [each["log_level"] for each in logged if each["event"] == "webhook_failed"] == ["error"]
+
+
+async def test_the_whisper_is_about_the_call_that_its_address_names(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/whisper", voice_form(CallSid="CA" + "9" * 32), query=f"call={CALL_SID}")
+
+    assert f"About {CALL_SID}." in answer.text
+    assert f'action="{twilio.urls.whisper_key}"' in answer.text
+    assert twilio.urls.whisper(CALL_SID).endswith(f"/twilio/whisper?call={CALL_SID}")
+
+
+async def test_a_whisper_for_another_call_than_was_signed_tells_nothing(twilio: Twilio) -> None:
+    url = twilio.urls.whisper(CALL_SID)
+    signature = twilio.validator.compute_signature(url.replace("1", "2"), voice_form())
+
+    answer = await twilio.http.post(url, data=voice_form(), headers={"X-Twilio-Signature": signature})
+
+    assert answer.status_code == 403
+
+
+async def test_a_key_bridges_the_call(twilio: Twilio) -> None:
+    answer = await twilio.post("/twilio/whisper-key", voice_form(Digits="1"))
+
+    assert answer.text.endswith("<Response />")
+
+
+async def test_the_end_of_a_dial_is_told_once_however_often_it_is_delivered(twilio: Twilio) -> None:
+    form, token = voice_form(DialCallStatus="no-answer"), {"I-Twilio-Idempotency-Token": "one"}
+
+    answers = await asyncio.gather(*(twilio.post("/twilio/dial-done", form, headers=token) for _ in range(2)))
+
+    assert answers[0].text == answers[1].text
+    (call,) = twilio.line.dialled
+    assert (call.call_sid, call.caller, call.parameters["DialCallStatus"]) == (CALL_SID, CALLER, "no-answer")
+
+
+@pytest.mark.parametrize("path", ["whisper", "whisper-key", "dial-done"])
+async def test_what_is_not_signed_puts_nobody_through(twilio: Twilio, path: str) -> None:
+    answer = await twilio.http.post(twilio.urls.webhook(f"/twilio/{path}"), data=voice_form(DialCallStatus="busy"))
+
+    assert answer.status_code == 403
+    assert twilio.line.dialled == []
+
+
+@pytest.mark.parametrize("path", ["queue-wait", "queue-left", "call-back"])
+async def test_what_a_waiting_caller_hears_is_asked_for_anew_each_time(twilio: Twilio, path: str) -> None:
+    form, token = voice_form(QueuePosition="2"), {"I-Twilio-Idempotency-Token": "one"}
+
+    answers = [await twilio.post(f"/twilio/{path}", form, headers=token) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [call.parameters["QueuePosition"] for call in twilio.line.waited] == ["2", "2"]
+
+
+@pytest.mark.parametrize("path", ["queue-wait", "queue-left", "call-back"])
+async def test_a_waiting_caller_hears_an_apology_when_all_goes_wrong(
+    twilio: Twilio, logged: list[MutableMapping[str, Any]], path: str
+) -> None:
+    twilio.line.crashes = 1
+
+    answer = await twilio.post(f"/twilio/{path}", voice_form())
+
+    assert answer.text == twilio.line.apology()
+    assert "webhook_failed" in [each["event"] for each in logged]
+
+
+@pytest.mark.parametrize("path", ["queue-wait", "queue-left", "call-back"])
+async def test_what_is_not_signed_waits_for_nothing(twilio: Twilio, path: str) -> None:
+    answer = await twilio.http.post(twilio.urls.webhook(f"/twilio/{path}"), data=voice_form())
+
+    assert (answer.status_code, twilio.line.waited) == (403, [])
+
+
+async def test_streams_of_one_call_that_end_one_after_the_other_are_told_apart(twilio: Twilio) -> None:
+    for _ in range(2):
+        await twilio.post("/twilio/connect-done", voice_form())
+    for _ in range(2):
+        await twilio.post("/twilio/connect-done", voice_form(), headers={"I-Twilio-Idempotency-Token": "one"})
+
+    assert len(twilio.line.ended) == 3
 
 
 async def test_two_deliveries_with_tokens_of_their_own_are_two(twilio: Twilio) -> None:
@@ -515,6 +621,6 @@ async def test_after_malformed_frames_the_stream_goes_on(
         for bad in ("nonsense", b"\x00\x01", json.dumps({"event": "media", "media": {"payload": silence}})):
             await stream.send(bad)
         await stream.send(json.dumps({"event": "dtmf", "streamSid": STREAM_SID, "dtmf": {"digit": "7"}}))
-        frame = await asyncio.wait_for(twilio.line.frames.get(), DEADLINE_SECS)
-    assert isinstance(frame, InputDTMFFrame)
+        read = await asyncio.wait_for(twilio.line.read.get(), DEADLINE_SECS)
+    assert read == KeyPressed("7")
     assert [entry["event"] for entry in logged] == ["media_frame_ignored"]
