@@ -21,9 +21,9 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.text.base_text_aggregator import TextType
-from pipecat.utils.text.simple_text_aggregator import SimpleTextAggregator
 
 from agent.instructions import Source
+from agent.openings import AnswerAggregator, is_opening
 from tools.speech_guard import SpeechGuard
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class SpeechGuarding(FrameProcessor):
     """Passes the model's answer on by sentences, each of them true as far as the guard knows.
 
     Stands right behind the model: all that follows, the voice, the context and the transcript, gets what is said. The
-    voice would cut the answer into the same sentences by the same means, so none is later for it.
+    voice would cut the answer into sentences by the same means, so none is later for it; a usual opening is sooner.
 
     Args:
         is_replacing: Whether a sentence that is objected to is replaced; otherwise it is only logged.
@@ -59,7 +59,7 @@ class SpeechGuarding(FrameProcessor):
         self._guard = guard
         self._is_replacing = is_replacing
         self._heard = heard
-        self._sentences = SimpleTextAggregator()  # type: ignore[no-untyped-call]
+        self._sentences = AnswerAggregator()
         self._before = ""
         """The sentence before, in this answer."""
         self._objection: Objection | None = None
@@ -92,7 +92,9 @@ class SpeechGuarding(FrameProcessor):
         if self._objection is not None or not sentence.strip():
             # What follows was made for what is not said; what is said instead ends by itself.
             return
-        before, self._before = self._before or self._last_of_caller(), sentence
+        before = self._before or self._last_of_caller()
+        if not is_opening(sentence):
+            self._before = sentence
         objection = self._guard.objection(sentence, before=before)
         if objection is not None:
             log.warning(
@@ -119,7 +121,7 @@ class SpeechGuarding(FrameProcessor):
             await self.push_frame(note)
 
     async def _interrupted(self) -> None:
-        await self._sentences.handle_interruption()  # type: ignore[no-untyped-call]
+        await self._sentences.handle_interruption()
         # The caller has spoken: their words are answered, and no search that nobody waits for is begun.
         note = self._note(run_llm=False)
         self._begin_anew()

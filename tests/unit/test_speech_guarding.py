@@ -177,6 +177,18 @@ async def test_what_the_caller_asked_about_is_not_called_free_in_the_first_sente
     assert guarded.said() == [OFFER, "Yes, that's free."]
 
 
+async def test_an_opening_is_said_at_once_and_changes_nothing_for_what_follows() -> None:
+    guarded = Guarded()
+    guarded.heard = [caller("Is three o'clock on Thursday free?")]
+    async with guarded.running():
+        await guarded.worker.queue_frames([LLMFullResponseStartFrame(), LLMTextFrame("Great, that")])
+        await guarded.until_said("Great,")
+        await guarded.worker.queue_frame(LLMTextFrame("'s free."))
+        await guarded.until(await guarded.ends())
+
+        assert guarded.said() == ["Great,", OFFER]
+
+
 async def test_after_an_interruption_the_model_is_told_but_not_run_and_the_next_answer_is_whole() -> None:
     async with Guarded(has_offer=False).running() as guarded:
         await guarded.worker.queue_frames([LLMFullResponseStartFrame(), LLMTextFrame(f"{INVENTED} Shall")])
