@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pipecat.processors.aggregators import async_tool_messages
@@ -102,16 +103,21 @@ def _result(message: dict[str, Any]) -> str:
 
 def _answers(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield what the caller said of themselves, and answered to questions for what only they know, the latest first."""
-    asked = ""
+    asked, is_answered = "", False
     answers: dict[str, str] = {}
-    for message in messages:
+    for before, message in pairwise([{}, *messages]):
         text = message.get("content")
         if message.get("role") == "assistant" and isinstance(text, str):
             found = _ASKED_FOR.findall(text)
             asked = re.split(r"(?<=[.!?])\s+", text.strip())[-1] if found else ""
+            is_answered = False
         elif message.get("role") == "user" and asked and isinstance(text, str):
-            answers.pop(asked, None)
-            answers[asked], asked = text.strip(), ""
+            if not is_answered:
+                answers.pop(asked, None)
+                answers[asked], is_answered = text.strip(), True
+            elif before.get("role") == "user":
+                # Said in two breaths, before the model could answer.
+                answers[asked] += f" {text.strip()}"
     introduced = [text for text in map(_said_by_caller, messages) if _INTRODUCES.search(text)]
     yield from (f'They said "{_quoted(text)}".' for text in introduced[:MOST_INTRODUCTIONS])
     for question, answer in list(reversed(answers.items()))[:MOST_SAID]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from appointments.errors import SlotlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from agent.settings import Settings
 
 app = typer.Typer(
@@ -89,17 +87,7 @@ def serve(
         raise typer.Exit(asyncio.run(serve_together(processes, host=host, port=port, options=options)))
     from agent.server import serve as run
 
-    _run_quickly(run(settings, host=host, port=port, is_member=member))
-
-
-def _run_quickly(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` on the faster event loop, where there is one: Windows has none."""
-    try:
-        import uvloop
-    except ModuleNotFoundError:
-        asyncio.run(work)
-    else:
-        uvloop.run(work)
+    asyncio.run(run(settings, host=host, port=port, is_member=member))
 
 
 @app.command()

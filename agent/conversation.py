@@ -33,7 +33,7 @@ from agent.dtmf import KeyCollector
 from agent.keypad import Keypad
 from agent.latency import LatencyWatch
 from agent.patience import Patience, TurnsWithoutModel, tells_to_wait
-from agent.saying_on import SayingOn
+from agent.saying_on import Rest, SayingOn
 from agent.slow_words import slow_words
 from agent.speech_guard import SpeechGuarding, speech_guard
 from agent.transfer import watch_transfer
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from pipecat.processors.frameworks.rtvi import RTVIProcessor
 
     from agent.instructions import Instructions
-    from agent.saying_on import Rest
     from agent.speech_guard import GuardMode
     from agent.speech_services import SharedLLM
     from agent.transcript import Transcript
@@ -156,6 +155,8 @@ class Conversation:
         self._worker: PipelineWorker | None = None
         self._ending: asyncio.Task[None] | None = None
         self._holding: set[asyncio.Task[None]] = set()
+        self._said_on: asyncio.Future[bool] | None = None
+        """Is told whether all that was cut off is said on; None while nobody waits for that."""
         self._observe()
 
     def heard(self) -> Sequence[Utterance]:
@@ -239,6 +240,7 @@ class Conversation:
 
     async def hear(self, text: str) -> None:
         """Take `text` as what the caller said."""
+        self._tell_said_on(is_said_on=False)
         message: Any = {"role": "user", "content": text}
         may_wait = self._may_wait(text)
         frame = LLMMessagesAppendFrame([message], run_llm=not may_wait)
@@ -310,6 +312,27 @@ class Conversation:
             log.warning("last_words_not_settled")
         await self._stop()
 
+    async def is_heard_out(self, ending: asyncio.Event) -> bool:
+        """Wait until all was heard that is said with `ending`; False: the caller wants something else first.
+
+        What a noise or a nod has cut off is said on. While it is not known whether it was one, nothing ends.
+        """
+        while self.watchdog.is_answer_cut or not await self.mouth.finish():
+            ending.clear()
+            self.watchdog.switch_on()
+            if self._said_on is None:
+                self._said_on = asyncio.get_running_loop().create_future()
+            if not await self._said_on:
+                return False
+            ending.set()
+            self.watchdog.switch_off()
+        return True
+
+    def _tell_said_on(self, *, is_said_on: bool) -> None:
+        waiting, self._said_on = self._said_on, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(is_said_on)
+
     async def _end(self, phrase: str) -> None:
         if phrase and not await self.mouth.say(phrase):
             # What follows the stream says it instead.
@@ -346,14 +369,11 @@ class Conversation:
             if self.session.putting_through.is_set():
                 self.session.goodbye.clear()  # one answer called for both: a person counts for more
                 continue
-            if not has_spoken:
+            if not (has_spoken or self.watchdog.is_answer_cut):
                 await self.mouth.say(phrases.GOODBYE)
-            if await self.mouth.finish():
+            if await self.is_heard_out(self.session.goodbye):
                 await self.end("", outcome="completed")
                 return
-            # The caller spoke over the goodbye: they want something more.
-            self.session.goodbye.clear()
-            self.watchdog.switch_on()
 
     def _on_tool_ended(self, tool: str, reply: Reply, took_ms: int) -> None:
         if self._guard is not None:
@@ -375,6 +395,7 @@ class Conversation:
 
     async def _on_caller_turn(self, _aggregator: Any, _strategy: Any, message: Any) -> None:
         may_wait = self.without_model.has_kept()
+        rest: Rest | None = Rest.NOTHING
         if message.content:
             self._transcript.add("caller", message.content)
         if may_wait:
@@ -386,8 +407,13 @@ class Conversation:
         elif self._patience.is_holding:
             # Whoever asked for a moment may make a noise meanwhile.
             self.watchdog.owe_nothing()
-        elif not await self._saying_on.go_on():
+        elif self.watchdog.is_settled:
+            # Who was asked to say it again must not be spoken over with what they have cut off.
+            self.mouth.forget_rest()
+            self.watchdog.owe_nothing()
+        elif (rest := await self._saying_on.go_on()) is None:
             await self.watchdog.not_heard(is_failure=False)
+        self._tell_said_on(is_said_on=rest is Rest.WHOLE)
 
     def _may_wait(self, text: str) -> bool:
         """Claim that `text` asks for a moment, and that nothing is on its way which the caller must hear first."""
@@ -423,6 +449,7 @@ class Conversation:
 
     async def _on_typing(self, is_typing: bool) -> None:
         """Wait while the caller presses keys, and be patient anew after each."""
+        self._tell_said_on(is_said_on=False)
         self._patience.caller_is_back()
         self.watchdog.caller_types(is_typing)
         await self.queue(UserIdleTimeoutUpdateFrame(timeout=self._patience.secs))

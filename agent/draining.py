@@ -70,11 +70,16 @@ class Drain:
             case _:
                 self.stage = Stage.OVER
 
+    def stop(self) -> None:
+        """Stop taking calls, unless that was told before."""
+        if self.stage is Stage.SERVING:
+            self.hurry()
+
     def tick(self) -> bool:
         """Return whether it is time to end."""
-        if self.stage is Stage.DRAINING and self._is_done(len(self._calls)):
+        if self.stage is Stage.DRAINING and self._is_done(len(self._calls) + self._calls.followed_up):
             self._close()
-        if self.stage is Stage.CLOSING and self._is_done(self._calls.carried):
+        if self.stage is Stage.CLOSING and self._is_done(self._calls.carried + self._calls.followed_up):
             self.stage = Stage.OVER
         return self.stage is Stage.OVER
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -33,11 +33,11 @@ from agent.turn_taking import LIKELY, PAUSE_SECS, START_SECS, STOP_SECS
 from agent.vad import WINDOW_SECS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from agent.turn_model import TurnModel
     from agent.turn_taking import Silences
-    from agent.vad import SpeechDetector
+    from agent.vad import SpeechDetector, Window
 
     Transcribe = Callable[[bytes], Awaitable[str]]
     """Returns what is said in 16-bit samples at the ear's rate; raises one of `agent.failover.FAILURES`."""
@@ -63,6 +63,11 @@ LOUDER_THAN_WORDLESS: Final = 1.4
 """Once there was speech without words, what is to interrupt the agent must be 3 dB louder than that was."""
 ALWAYS_HEARD: Final = 0.06
 """But what gets as loud as -24 dBFS, as most callers do, is heard in any case."""
+USUAL_WORD: Final = 0.5
+"""And so is what gets within 6 dB of what this caller's usually gets."""
+UNHEEDED_SECS: Final = 0.3
+WAITED_SECS: Final = 5.0
+"""Who speaks for so long into so long a wait, too quietly to begin a turn, is the one the agent waits for."""
 NO_SOUND_SECS: Final = 1.0
 """After which a line that carries nothing at all is taken to be silent."""
 
@@ -76,7 +81,8 @@ class _Pause:
     is_doubtful: bool = False
     """Whether an early verdict against the turn's end waits to be looked at again with all of the silence."""
     is_answered_early: bool = False
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    is_lost: bool = False
+    """Whether nobody can tell what was said."""
 
 
 class Ear(FrameProcessor):
@@ -131,9 +137,14 @@ class Ear(FrameProcessor):
         self._is_agent_speaking = False
         self._loudness_without_words = 0.0
         """What is quieter than that has interrupted the agent for nothing before."""
+        self._waited = self._unheeded = 0
+        """Windows since either side spoke, and how many of them were speech that was too quiet."""
+        self._unheeded_loudness = 0.0
         self._is_turn_open = False
         self._is_speaking = False
         self._pause: _Pause | None = None
+        self._studies: set[asyncio.Task[None]] = set()
+        """Find out what was said before pauses, and whether that was all."""
         self._heard_at = 0.0
         self._line_watch: asyncio.Task[None] | None = None
 
@@ -150,6 +161,7 @@ class Ear(FrameProcessor):
                 return
             case BotStartedSpeakingFrame():
                 self._is_agent_speaking = True
+                self._heed_who_was_not()
             case BotStoppedSpeakingFrame():
                 self._is_agent_speaking = False
             case StartFrame():
@@ -174,15 +186,43 @@ class Ear(FrameProcessor):
             self._sound += window.pcm
             self._keep_last(MOST_SOUND_SECS)
             self._loudness.append(window.loudness)
-            await (self._hear_speech() if window.is_speech and self._is_near() else self._hear_silence())
+            if window.is_speech and self._is_near():
+                await self._hear_speech()
+            else:
+                self._note_unheeded(window)
+                await self._hear_silence()
 
     def _is_near(self) -> bool:
         """Return whether what is heard is as loud as this caller: a quieter one is a radio, or the next table's."""
-        usual = max(self._usual_loudness, self._loudest)
         if self._is_turn_open:
-            return max(self._loudness) >= usual * QUIETEST_SYLLABLE
-        least = LEAST_TO_INTERRUPT if self._is_agent_speaking else 0.0
-        return max(self._loudness) >= max(usual * QUIETEST_WORD, self._loudness_without_words, least)
+            least = max(self._usual_loudness, self._loudest) * QUIETEST_SYLLABLE
+        else:
+            least = max(self._usual_loudness * QUIETEST_WORD, self._least_for_words())
+        return max(self._loudness) >= least
+
+    def _least_for_words(self) -> float:
+        """Return how loud it must get because what was quieter had no words; the caller's own always gets so loud."""
+        least = self._loudness_without_words
+        if self._usual_loudness:
+            least = min(least, self._usual_loudness * USUAL_WORD)
+        elif not self._is_agent_speaking:
+            least = 0.0  # the caller may be as quiet as that was
+        return max(least, LEAST_TO_INTERRUPT) if self._is_agent_speaking else least
+
+    def _note_unheeded(self, window: Window) -> None:
+        if self._is_turn_open or self._is_agent_speaking:
+            self._waited = self._unheeded = 0
+            self._unheeded_loudness = 0.0
+            return
+        self._waited += 1
+        if window.is_speech:
+            self._unheeded += 1
+            self._unheeded_loudness = max(self._unheeded_loudness, window.loudness)
+
+    def _heed_who_was_not(self) -> None:
+        """Take who spoke in a long wait for the caller: they may speak softly now, or have handed the phone over."""
+        if self._waited * WINDOW_SECS >= WAITED_SECS and self._unheeded * WINDOW_SECS >= UNHEEDED_SECS:
+            self._usual_loudness = min(self._usual_loudness, self._unheeded_loudness)
 
     async def _hear_speech(self) -> None:
         self._voiced += 1
@@ -228,24 +268,31 @@ class Ear(FrameProcessor):
             await self.broadcast_frame(VADUserStoppedSpeakingFrame, stop_secs=self._silence_secs)
         if self._turn_model is not None and self._pause is not None and self._pause.is_doubtful:
             self._pause.is_doubtful = False
-            again = self._judge(self._pause, self._turn_model, bytes(self._sound))
-            self._pause.tasks.append(self.create_task(again))
+            self._study(self._judge(self._pause, self._turn_model, bytes(self._sound)))
 
     def _begin_pause(self) -> None:
         pause = self._pause = _Pause()
         said = bytes(self._sound)
         if self._transcribe is not None:
-            pause.tasks.append(self.create_task(self._hear_words(pause, self._transcribe, said)))
+            self._study(self._hear_words(pause, self._transcribe, said))
         if self._turn_model is not None:
-            pause.tasks.append(self.create_task(self._judge(pause, self._turn_model, said)))
+            self._study(self._judge(pause, self._turn_model, said))
+
+    def _study(self, work: Coroutine[None, None, None]) -> None:
+        study = self.create_task(work)
+        self._studies.add(study)
+        study.add_done_callback(self._studies.discard)
 
     async def _hear_words(self, pause: _Pause, transcribe: Transcribe, said: bytes) -> None:
         try:
             text = (await transcribe(said)).strip()
-        except FAILURES as error:
+        except Exception as error:
             if self._pause is not pause:
                 return
-            log.warning("utterance_not_transcribed", error=type(error).__name__)
+            # Whatever it was: a turn whose words never come would not end.
+            is_known = isinstance(error, FAILURES)
+            log.warning("utterance_not_transcribed", error=type(error).__name__, exc_info=not is_known)
+            pause.is_lost = True
             await self._on_not_transcribed()
             text = ""
         await self._know(pause, text)
@@ -297,14 +344,14 @@ class Ear(FrameProcessor):
 
     async def _end_turn(self, text: str) -> None:
         self._is_turn_open = False
-        self._pause = None
+        pause, self._pause = self._pause, None
         await self._note_stop()
         self._said_before = ""
         self._silent = self._spoken = 0
         self._keep_last(BEFORE_SPEECH_SECS)
         if text:
             self._usual_loudness = (self._usual_loudness + self._loudest) / (2 if self._usual_loudness else 1)
-        else:
+        elif pause is None or not pause.is_lost:
             self._loudness_without_words = min(self._loudest * LOUDER_THAN_WORDLESS, ALWAYS_HEARD)
         self._loudest = 0.0
         if text and not self._is_aside(text):
@@ -322,5 +369,5 @@ class Ear(FrameProcessor):
 
     async def _stop(self) -> None:
         watch, self._line_watch = self._line_watch, None
-        if watch is not None:
-            await self.cancel_task(watch)
+        for task in (*self._studies, *([watch] if watch else [])):
+            await self.cancel_task(task)

@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
+import aiohttp
 import httpx2
 import openai
 import structlog
@@ -27,8 +28,14 @@ Begun: TypeAlias = "Callable[[], None]"
 
 log = structlog.get_logger(__name__)
 
-FAILURES: Final = (openai.APIError, httpx2.HTTPError, TimeoutError)
-"""What asking a provider fails with. While a body is read, the client lets errors of its transport through."""
+
+class NoAnswer(Exception):
+    """What a provider has sent is no answer, or not all of one; the message holds nothing of it."""
+
+
+FAILURES: Final = (openai.APIError, httpx2.HTTPError, aiohttp.ClientError, TimeoutError, NoAnswer)
+"""What asking a provider fails with. The client lets errors of its transports through: all of them while a body is
+read, and aiohttp's of an answer that is no HTTP."""
 
 _OF_ONE_REQUEST: Final = frozenset({400, 413, 422})
 """What a provider answers to a request that is wrong: it says nothing about the provider."""
@@ -41,7 +48,21 @@ OPEN_SECS: Final = 30.0
 def said(error: Exception) -> str:
     """Return what may be logged of a failure: its kind and status, for its text may hold what was said."""
     status = getattr(error, "status_code", None)
-    return f"{type(error).__name__} {status}" if status else type(error).__name__
+    if status:
+        return f"{type(error).__name__} {status}"
+    kinds = dict.fromkeys((type(error).__name__, type(_origin(error)).__name__))
+    return " from ".join(kinds)
+
+
+def _origin(error: Exception) -> Exception:
+    """Return what `error` comes from: the client calls a connection that was refused or lost a timeout too."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
+
+
+def _was_too_slow(error: Exception) -> bool:
+    return isinstance(_origin(error), TimeoutError | openai.APITimeoutError | httpx2.TimeoutException)
 
 
 class Breaker:
@@ -85,7 +106,7 @@ class Breaker:
             return
         now = self._clock()
         self._failed_at.append(now)
-        is_noticed |= isinstance(error, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException)
+        is_noticed |= _was_too_slow(error)
         is_repeated = len(self._failed_at) == MOST_FAILURES and now - self._failed_at[0] <= WITHIN_SECS
         if self._try_at is not None:
             self._try_at = now + OPEN_SECS

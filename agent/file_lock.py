@@ -1,8 +1,9 @@
-"""A file that one process at a time may hold."""
+"""A file that one process at a time may hold, where the file system knows of that."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOK_EVERY_SECS: Final = 0.05
+NO_LOCKS_HERE: Final = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""How a folder of the network says that nothing can be held in it: what is done twice then is done twice."""
 
 
 @asynccontextmanager
@@ -33,4 +36,7 @@ def _take(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS_HERE:
+            raise
     return True

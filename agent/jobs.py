@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 BROKEN_OFF = "broken_off"
 """The outcome of a call whose worker died."""
+KEY_REFUSED = 401
+"""The HTTP status of a login that Twilio does not take. 403 may be about the text, such as a country that is not on."""
 GOODBYE_SECS = 60
 SETTLE_EVERY_SECS = 5.0
 LOOP_TICK_SECS = 0.02
@@ -50,6 +52,7 @@ class TwilioSender:
         try:
             return await self._messages.send(to, body, outbox_id)
         except TwilioRefused as error:
+            _check_key(error)
             raise MessageRefused(str(error), code=error.code, is_opt_out=error.code == OPTED_OUT) from error
         except TwilioUnclear as error:
             raise MessageUnclear(str(error)) from error
@@ -60,9 +63,17 @@ class TwilioSender:
         try:
             return await self._messages.find(to, body, since)
         except TwilioRefused as error:
+            _check_key(error)
             raise MessageRefused(str(error), code=error.code) from error
         except (TwilioUnclear, TwilioNotDone) as error:
             raise MessageDeferred(str(error)) from error
+
+
+def _check_key(error: TwilioRefused) -> None:
+    """Raise `MessageDeferred` when our key is refused, and not the text: it goes out once the key is put right."""
+    if error.status == KEY_REFUSED:
+        log.error("twilio_key_refused", hint="texts wait for a day: put the key right and restart the worker")
+        raise MessageDeferred(str(error)) from error
 
 
 class Jobs:

@@ -38,7 +38,8 @@ MOST_RESUMES = 2
 """A line that breaks a third time is no use to the caller."""
 SHORTEST_RESUME = timedelta(seconds=30)
 """A call that has less left of its longest time is not taken up again."""
-BROKEN_OUTCOMES = ("crashed", BROKEN_OFF)
+BROKEN_OUTCOMES = ("crashed", BROKEN_OFF, "caller_hung_up")
+"""Those of calls that are not over for the caller. A line that breaks looks to its worker as if they had hung up."""
 NOTHING_MORE: Mapping[str, str] = {}
 BUSY = "You already have a call open with us. Please use that one, or call again when it has ended."
 BROKEN = "I'm sorry, we were cut off by a problem on our side."
@@ -123,8 +124,14 @@ class Line:
         return twiml.apologise(BROKEN, self._worker.desk.business.fallback_number)
 
     async def stream_ended(self, call_sid: str, form: Mapping[str, str]) -> str:
+        follows = await self._what_follows(call_sid, form)
+        self._worker.live_calls.asked(call_sid)
+        return follows
+
+    async def _what_follows(self, call_sid: str, form: Mapping[str, str]) -> str:
         record = await self._worker.store.call(CallSid(call_sid))
         if record is not None and record.outcome == TRANSFERRED and form.get("CallStatus") != "completed":
+            self._worker.live_calls.dials(call_sid)
             return await self._transfers.dial(record)
         if record is not None and record.ended_at is not None and record.outcome not in BROKEN_OUTCOMES:
             return twiml.hang_up()
@@ -156,14 +163,16 @@ class Line:
         return self._transfers.key_pressed()
 
     async def dial_ended(self, call: IncomingCall) -> str:
-        return await self._transfers.dial_ended(call)
+        follows = await self._transfers.dial_ended(call)
+        self._worker.live_calls.dialled(call.call_sid)
+        return follows
 
     async def call_status(self, form: Mapping[str, str]) -> None:
         status = form.get("CallStatus", "")
         log.info("call_status_changed", status=status)
         if status in ("completed", "busy", "failed", "no-answer", "canceled"):
             call_sid = CallSid(form.get("CallSid", ""))
-            self._worker.live_calls.forget(call_sid)
+            self._worker.live_calls.over(call_sid)
             await self._worker.store.end_call(call_sid, outcome="caller_hung_up", at=datetime.now(UTC))
 
     async def text_status(self, outbox_id: str, form: Mapping[str, str]) -> None:

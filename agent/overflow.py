@@ -52,7 +52,7 @@ class Overflow:
 
     def refusal(self) -> Refusal | None:
         """Return why a call that rings is not taken now, None when it is: nobody overtakes those who wait."""
-        refusal = self._worker.admission.refusal()
+        refusal = self._refusal_here()
         if refusal is None and self._worker.desk.business.when_full is WhenFull.QUEUE and self._is_somebody_waiting():
             return Refusal.FULL
         return refusal
@@ -61,6 +61,9 @@ class Overflow:
         """Return the TwiML for a call that rings and cannot be taken."""
         business = self._worker.desk.business
         log.warning("call_not_taken", reason=refusal.value, then=business.when_full.value)
+        if refusal is Refusal.STARTING and business.fallback_number is not None:
+            # Nobody knows how long a voice that cannot be had keeps them waiting.
+            return self._put_through(call)
         match business.when_full:
             case WhenFull.QUEUE:
                 return self._enqueue(call, HOLD_ON)
@@ -73,7 +76,7 @@ class Overflow:
         """Return what somebody in the queue hears next; they leave it when it is their turn or they waited too long."""
         position, waited_secs = _number(call, "QueuePosition", 1), _number(call, "QueueTime", 0)
         self._waiting.pop(call.call_sid, None)
-        if position <= self._worker.admission.free_places:
+        if position <= self._worker.admission.free_places and self._worker.is_ready:
             self._worker.live_calls.expect(call.call_sid)
             log.info("queue_left", waited_secs=waited_secs)
             return twiml_waiting.leave_queue()
@@ -85,17 +88,19 @@ class Overflow:
     def after_queue(self, call: IncomingCall) -> str | None:
         """Return the TwiML for somebody who has left the queue; None: they are to be taken."""
         result, waited_secs = call.parameters.get("QueueResult", ""), _number(call, "QueueTime", 0)
+        self._waiting.pop(call.call_sid, None)
         if result == "hangup" or call.parameters.get("CallStatus") == "completed":
             return twiml.hang_up()
         if result != "leave":
             log.error("queue_failed", result=result)
             return self._put_through(call)
         has_place = self._worker.live_calls.is_expected(call.call_sid)
-        if waited_secs >= LONGEST_WAIT_SECS and not has_place and self._worker.admission.refusal():
+        if waited_secs >= LONGEST_WAIT_SECS and not has_place and self._refusal_here():
             log.warning("queue_given_up", waited_secs=waited_secs)
             return self._put_through(call)
-        # Another process had a place for them; only one that is about to end sends them back to wait.
-        return self._enqueue(call, "") if self._worker.live_calls.is_draining else None
+        # Another process had a place for them; only one that begins or is about to end sends them back to wait.
+        is_able = self._worker.is_ready and not self._worker.live_calls.is_draining
+        return None if is_able else self._enqueue(call, "")
 
     async def key_pressed(self, call: IncomingCall) -> str:
         """Keep the wish to be called back of somebody who pressed one; offer it to whom nobody answered."""
@@ -107,6 +112,9 @@ class Overflow:
         await self._worker.service.leave_request(wish)
         log.info("call_back_requested")
         return twiml.refuse(WILL_CALL)
+
+    def _refusal_here(self) -> Refusal | None:
+        return self._worker.admission.refusal() if self._worker.is_ready else Refusal.STARTING
 
     def _is_somebody_waiting(self) -> bool:
         since = self._monotonic() - HEARD_OF_SECS

@@ -25,6 +25,7 @@ from agent import spoken_forms
 from agent.failover import FAILURES, provider_failed
 from agent.file_lock import held
 from agent.phrases import FILLERS
+from agent.speech_services import spoken
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 PHONE_RATE: Final = 8000
 TTS_RATE: Final = 24000
 """What OpenAI's speech endpoint sends as pcm: https://platform.openai.com/docs/guides/text-to-speech"""
+AT_ONCE: Final = 4
+"""So many phrases are rendered at a time: a worker that starts waits for all, and a speech service has limits."""
 _REFUSALS: Final = (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError)
 
 
@@ -68,7 +71,7 @@ class PhraseBook:
             ConfigError: the service refuses the voice or the model.
         """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        missing = [text for text in texts if text not in self._audio]
+        missing = list(dict.fromkeys(text for text in texts if text not in self._audio))
         main, *others = self._models
         try:
             self._audio |= await self._rendered(main, missing)
@@ -80,11 +83,13 @@ class PhraseBook:
 
     async def _render_by(self, models: Sequence[Model], texts: Sequence[str], error: Exception) -> bool:
         """Render all `texts` by one of those who stand in, after another has failed with `error`."""
-        for model in models:
+        if models:
             provider_failed("tts", "main", error)
+        for model in models:
             try:
                 self._audio |= await self._rendered(model, texts)
             except FAILURES as another:
+                provider_failed("tts", "fallback", another)
                 error = another
             else:
                 return True
@@ -92,22 +97,35 @@ class PhraseBook:
         return False
 
     async def _rendered(self, model: Model, texts: Sequence[str]) -> dict[str, bytes]:
+        rendered = await asyncio.to_thread(self._kept, model, texts)
+        if len(rendered) == len(texts):
+            return rendered
+        async with held(self._folder.with_name(f"{self._folder.name}.lock")):
+            # Another process that has just started may have rendered them meanwhile.
+            rendered = await asyncio.to_thread(self._kept, model, texts)
+            missing = [text for text in texts if text not in rendered]
+            for at in range(0, len(missing), AT_ONCE):
+                rendered |= await self._render_at_once(model, missing[at : at + AT_ONCE])
+        return rendered
+
+    def _kept(self, model: Model, texts: Sequence[str]) -> dict[str, bytes]:
+        """Return what is on disk of `texts`."""
+        return {text: kept for text in texts if (kept := _read(self._path(model, text)))}
+
+    async def _render_at_once(self, model: Model, texts: Sequence[str]) -> dict[str, bytes]:
+        # No task group: what was begun is finished and kept on disk when one fails, and its error is that of a request.
+        renderings = [self._render_one(model, text, self._path(model, text)) for text in texts]
+        results = await asyncio.gather(*renderings, return_exceptions=True)
         rendered = {}
-        for text in texts:
-            path = self._path(model, text)
-            if kept := await asyncio.to_thread(_read, path):
-                rendered[text] = kept
-                continue
-            async with held(self._folder.with_name(f"{self._folder.name}.lock")):
-                # Another process that has just started may have rendered it meanwhile.
-                rendered[text] = await asyncio.to_thread(_read, path) or await self._render_one(model, text, path)
+        for text, result in zip(texts, results, strict=True):
+            if isinstance(result, BaseException):
+                raise result
+            rendered[text] = result
         return rendered
 
     async def _render_one(self, model: Model, text: str, path: Path) -> bytes:
-        spoken = await model.client.audio.speech.create(
-            model=model.name, voice=self._voice_of(model), input=spoken_forms.spoken(text), response_format="pcm"
-        )
-        audio = await asyncio.to_thread(_to_phone_rate, spoken.content)
+        chunks = [chunk async for chunk in spoken(model, spoken_forms.spoken(text), voice=self._voice)]
+        audio = await asyncio.to_thread(_to_phone_rate, b"".join(chunks))
         await asyncio.to_thread(_write, path, audio)
         return audio
 

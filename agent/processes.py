@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 WRONG_SETTING: Final = 2
 """The exit status of a process that found a setting, file or key wrong."""
+NOT_STARTED: Final = 127
+"""The exit status of a process that there never was, as a shell has it."""
 STEADY_SECS: Final = 60.0
 """A process that lived for so long did not die of its start."""
 FIRST_PAUSE_SECS: Final = 0.5
@@ -151,12 +153,17 @@ class Processes:
 
     async def _run_one(self, place: int) -> tuple[int, float]:
         began = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            env={**os.environ, **self._environment},
-            stdin=asyncio.subprocess.PIPE,
-            process_group=0,  # Ctrl-C is for us: a process that is told twice says goodbye to its callers
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                env={**os.environ, **self._environment},
+                stdin=asyncio.subprocess.PIPE,
+                process_group=0,  # Ctrl-C is for us: a process that is told twice says goodbye to its callers
+            )
+        except OSError as error:
+            # Too little memory, or an upgrade under way: no reason to end those that run.
+            log.error("process_not_started", place=place, error=str(error))
+            return NOT_STARTED, 0.0
         self._running[place] = process
         log.info("process_started", place=place, pid=process.pid)
         if self._stopping.is_set():

@@ -67,16 +67,16 @@ class SayingOn:
         if self._finishing is not None:
             self._finishing.cancel()
 
-    async def go_on(self) -> bool:
-        """Say on what was cut off, or give the answer that was; returns False when the agent owed nothing."""
+    async def go_on(self) -> Rest | None:
+        """Say on what was cut off, or give the answer that was; returns None when the agent owed nothing."""
         rest = self._mouth.resume()
         if rest is Rest.NOTHING:
-            return await self._answer()
+            return rest if await self._answer() else None
         log.info("agent_resumed", rest=rest)
         self._watchdog.owe_nothing()
         if rest is Rest.PART:
             self._finishing = asyncio.create_task(self._finish_answer())
-        return True
+        return rest
 
     async def _answer(self) -> bool:
         last = self._context.messages[-1] if self._context.messages else None

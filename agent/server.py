@@ -73,7 +73,7 @@ async def _take_calls(worker: Worker, listening: socket.socket, *, is_member: bo
     log.info("worker_serving", host=host, port=port, calendar=worker.settings.calendar_in_use, pid=os.getpid())
     drain = Drain(worker.live_calls, grace_secs=worker.settings.drain_secs)
     if is_member:
-        at_end_of_input(drain.hurry)
+        at_end_of_input(drain.stop)
     keep_out_of_collections()
     await DrainingServer(config, drain).serve(sockets=[listening])
 

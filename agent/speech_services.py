@@ -12,14 +12,14 @@ from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.services.openai.tts import OpenAITTSService
 from pipecat.utils.tracing.service_decorators import traced_tts
 
-from agent.failover import FAILURES
+from agent.failover import FAILURES, NoAnswer
 from agent.language_models import request_settings
 from agent.speech_guard import AnswerGoesOnFrame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, AsyncStream
     from openai.types.audio import Transcription
     from openai.types.chat import ChatCompletionChunk
     from pipecat.processors.aggregators.llm_context import LLMContext
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES: Final = 1920
 """40 ms at 24 kHz. Pipecat waits for half a second of sound before any is played: 80 ms at a common pace."""
+_NO_SOUND = ("text/", "application/json")
+"""As what a gateway sends its own words; it would be noise in the caller's ear."""
 _OF_A_MODEL = ("temperature", "reasoning_effort")
 """What `request_settings` may set."""
 GO_ON: Final = (
@@ -138,29 +140,72 @@ async def _chunks(model: Model, params: dict[str, Any], begun: Begun) -> AsyncGe
     """Yield the answer of `model`, its words as they come and its calls of tools when it is whole.
 
     What breaks off before a word was passed on can then be asked of another model, and no tool is called twice.
+
+    Raises:
+        One of `agent.failover.FAILURES`, NoAnswer also when the stream ends as if it were whole: its last words, or the
+        arguments of a tool, may be missing then.
     """
     held: list[ChatCompletionChunk] = []
-    async with await model.client.chat.completions.create(**params) as chunks:
-        async for chunk in chunks:
-            delta = chunk.choices[0].delta if chunk.choices else None
+    has_finished = False
+    async with await model.client.chat.completions.create(**params) as chunks, aclosing(_read(chunks)) as read:
+        async for chunk in read:
+            choice = chunk.choices[0] if chunk.choices else None
+            delta = choice.delta if choice else None
+            has_finished |= choice is not None and choice.finish_reason is not None
             if delta is not None and (delta.content or delta.tool_calls):
                 begun()
-            held.append(chunk)
-            if delta is not None and delta.content:
-                for each in held:
-                    yield each
-                held.clear()
-    for each in held:
+            if delta is not None and delta.content and not delta.tool_calls:
+                yield chunk
+            else:
+                held.append(chunk)
+    if not has_finished:
+        raise NoAnswer("it ends without a finish_reason")
+    for each in _one_call_each(held):
         yield each
+
+
+def _one_call_each(chunks: Iterable[ChatCompletionChunk]) -> Iterator[ChatCompletionChunk]:
+    """Yield `chunks` with a piece of one tool's call in each, the calls numbered as they come.
+
+    Pipecat reads the first of a chunk and goes by the numbers. There are servers that send all calls in one chunk, as
+    Ollama does, or give each of them the number 0, as Gemini's does.
+    """
+    number, call_id = -1, None
+    for chunk in chunks:
+        choice = chunk.choices[0] if chunk.choices else None
+        if choice is None or not choice.delta or not choice.delta.tool_calls:
+            yield chunk
+            continue
+        for call in choice.delta.tool_calls:
+            if call.function and call.function.name and (call.id is None or call.id != call_id):
+                number, call_id = number + 1, call.id
+            delta = choice.delta.model_copy(update={"tool_calls": [call.model_copy(update={"index": max(0, number)})]})
+            yield chunk.model_copy(update={"choices": [choice.model_copy(update={"delta": delta})]})
+
+
+async def _read(chunks: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[ChatCompletionChunk]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except ValueError as error:
+        # Its text is what was received.
+        raise NoAnswer(type(error).__name__) from None
 
 
 async def transcribe(models: Failover[Model], wav: bytes, *, language: str) -> Transcription:
     """Return what is said in `wav`; raises one of `agent.failover.FAILURES` when nobody can tell."""
 
     async def request(model: Model, _begun: Begun) -> Transcription:
-        return await model.client.audio.transcriptions.create(
-            file=("audio.wav", wav, "audio/wav"), model=model.name, language=language
-        )
+        try:
+            heard = await model.client.audio.transcriptions.create(
+                file=("audio.wav", wav, "audio/wav"), model=model.name, language=language
+            )
+        except ValueError as error:  # JSON that breaks off
+            raise NoAnswer("no transcript") from error
+        # The client does not check an answer, and returns one that is no JSON as it is.
+        if not isinstance(getattr(heard, "text", None), str):
+            raise NoAnswer("no transcript")
+        return heard
 
     return await models.ask(request)
 
@@ -199,10 +244,20 @@ class SharedTTS(OpenAITTSService):
 
 
 async def spoken(model: Model, text: str, *, voice: str) -> AsyncGenerator[bytes]:
-    """Yield `text` as 16-bit sound at 24 kHz, in the model's own voice or, when it has none, in `voice`."""
+    """Yield `text` as 16-bit sound at 24 kHz, in the model's own voice or, when it has none, in `voice`.
+
+    Raises:
+        One of `agent.failover.FAILURES`, NoAnswer when words have no sound or come as a page of text.
+    """
+    is_silent = any(map(str.isalnum, text))
     async with model.client.audio.speech.with_streaming_response.create(
         model=model.name, voice=model.voice or voice, input=text, response_format="pcm"
     ) as answer:
+        if answer.headers.get("content-type", "").startswith(_NO_SOUND):
+            raise NoAnswer("no sound")
         async for chunk in answer.iter_bytes(CHUNK_BYTES):
             if chunk:
+                is_silent = False
                 yield chunk
+    if is_silent:
+        raise NoAnswer("no sound")

@@ -20,7 +20,7 @@ from agent.patience import NUDGE_SECS
 from agent.phrase_book import PhrasePlayer
 from agent.recording import Recording
 from agent.saying_on import Rest
-from agent.stretch import WHOLE
+from agent.stretch import WHOLE, goes_on_elsewhere
 from agent.transcript import Transcript
 from agent.transfer import TRANSFERRED, take_back
 from agent.turn_taking import turn_strategies
@@ -213,7 +213,8 @@ async def run_spoken_call(
         call.measure(measuring, opened_at)
         await call.run()
         outcome = call.conversation.outcome
-        if outcome not in ("caller_hung_up", "crashed", TRANSFERRED):
+        is_ours_to_end = outcome not in ("caller_hung_up", "crashed", TRANSFERRED)
+        if is_ours_to_end and not await goes_on_elsewhere(worker.store, session.call_sid, stretch):
             await leg.hang_up()
     finally:
         measuring.end(outcome)

@@ -99,15 +99,22 @@ def _spelled(code: str) -> str:
 
 
 def _day(month: int, day: int, year: str | None, written: str) -> str:
-    try:
-        date(int(year) if year else 2024, month, day)  # a leap year has every day
-    except ValueError:
+    if not _is_day(month, day, year):
         return _each_number(written)
     return f"{MONTHS[month - 1]} {ORDINALS[day]}" + (f", {number(year)}" if year else "")
 
 
+def _is_day(month: int, day: int, year: str | None) -> bool:
+    try:
+        date(int(year) if year else 2024, month, day)  # a leap year has every day
+    except ValueError:
+        return False
+    return True
+
+
 def _iso_day(found: re.Match[str]) -> str:
-    return _day(int(found["month"]), int(found["day"]), found["year"], found[0])
+    said = _day(int(found["month"]), int(found["day"]), found["year"], found[0].rstrip("T"))
+    return f"{said}, at " if found["at"] else said
 
 
 def _slashed_day(found: re.Match[str]) -> str:
@@ -116,12 +123,16 @@ def _slashed_day(found: re.Match[str]) -> str:
 
 
 def _named_day(found: re.Match[str]) -> str:
+    """Return a day, or "December twenty-fourth to twenty-sixth"."""
     month = _MONTH_NUMBERS[(found["name"] or found["name_after"])[:3]]
-    said = _day(month, int(found["day"] or found["day_before"]), found["year"], found[0])
-    if found["of"] and said.startswith(MONTHS[month - 1]):
-        name, day, *year = said.split(" ", 2)
-        return " ".join([day.rstrip(","), "of", name, *year])
-    return said
+    written = found.group("day", "until") if found["name"] else found.group("since", "day_before")
+    days, year = [int(day) for day in written if day], found["year"]
+    if not all(_is_day(month, day, year) for day in days):
+        return _each_number(found[0])
+    name, said = MONTHS[month - 1], " to ".join(ORDINALS[day] for day in days)
+    if found["of"]:
+        return f"{said} of {name}" + (f" {number(year)}" if year else "")
+    return f"{name} {said}" + (f", {number(year)}" if year else "")
 
 
 def _clock_time(found: re.Match[str]) -> str:
@@ -141,25 +152,32 @@ def _clock_time(found: re.Match[str]) -> str:
 
 
 def _money(found: re.Match[str]) -> str:
+    minus = "minus " if found["minus"] else ""
     one, many, cent, cents = _CURRENCIES[found["sign"]]
-    if found["scale"]:
-        return f"{_decimal(found['amount'])} {found['scale']} {many}"
+    if scale := found["scale"] or _SCALES.get(found["short"]):
+        return f"{minus}{_decimal(found['amount'])} {scale} {many}"
     whole, _, fraction = found["amount"].partition(".")
     value, part = int(whole.replace(",", "")), int(fraction.ljust(2, "0")[:2] or 0) if fraction else 0
     unit = f" {one if value == 1 and not found['until'] else many}"
     if found["until"]:
-        return f"{_decimal(found['amount'])} to {_decimal(found['until'])}{unit}{_per(found)}"
+        return f"{minus}{_decimal(found['amount'])} to {_decimal(found['until'])}{unit}{_per(found)}"
     coins = f"{cardinal(part)} {cent if part == 1 else cents}" if part else ""
     notes = f"{number(whole)}{unit}" if value or not coins else ""
-    return " and ".join(filter(None, (notes, coins))) + _per(found)
+    return minus + " and ".join(filter(None, (notes, coins))) + _per(found)
 
 
 def _per(found: re.Match[str]) -> str:
     return f" per {found['per']}" if found["per"] else ""
 
 
+def _sign_behind(found: re.Match[str]) -> str:
+    return f"{_decimal(found['amount'])} {_CURRENCIES[found['sign']][1]}"
+
+
 def _percentage(found: re.Match[str]) -> str:
-    return f"{_decimal(found['amount'])} percent"
+    """Return "minus five percent", "ten to twenty percent"."""
+    since = f"{_decimal(found['since'])} to " if found["since"] else ""
+    return f"{'minus ' if found['minus'] else ''}{since}{_decimal(found['amount'])} percent"
 
 
 def _email(found: re.Match[str]) -> str:
@@ -226,8 +244,8 @@ def _each_number(text: str) -> str:
 
 def _last_resort(found: re.Match[str]) -> str:
     """Return a number in words, apart from letters that are written against it."""
-    before, after = found["before"] or "", found["after"] or ""
-    return f"{before}{' ' if before else ''}{_decimal(found['amount'])}{' ' if after else ''}{after}"
+    before, after = found.string[max(0, found.start() - 1) : found.start()], found.string[found.end() : found.end() + 1]
+    return f"{' ' if before.isalpha() else ''}{_decimal(found['amount'])}{' ' if after.isalpha() else ''}"
 
 
 _LONGEST_LETTERS = 3
@@ -244,10 +262,12 @@ _CURRENCIES = {
     "€": ("euro", "euros", "cent", "cents"),
     "£": ("pound", "pounds", "penny", "pence"),
 }
+_SCALES = {"k": "thousand", "K": "thousand", "M": "million"}
 _MONTH_NUMBERS = {month[:3]: place for place, month in enumerate(MONTHS, 1)}
 _MONTH = rf"(?:{'|'.join([*MONTHS, *(f'{month[:3]}' for month in MONTHS), 'Sept'])})"
 _AMOUNT = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_HALF = r"(?:[ap]\.m\.(?=\s*[a-z,;])|[ap]\.m(?![^\W_])|[ap]m(?![^\W_]))"
+# Of "a.m." the last dot is also that of a sentence, unless this goes on.
+_HALF = r"(?:[ap]\.m\.(?=\s*(?-i:[a-z,;]|[A-Z][a-z]+day\b))|[ap]\.m(?![^\W_])|[ap]m(?![^\W_]))"
 _DASH = "\\ ?[-\u2013]\\ ?"
 _CLOCK = rf"\d\d?(?::[0-5]\d)?(?:\ ?{_HALF})?"
 
@@ -257,15 +277,23 @@ def _form(pattern: str, say: Callable[[re.Match[str]], str]) -> tuple[re.Pattern
 
 
 _FORMS: Final = (
-    _form(r"[\w.%+-]+(?:@[\w-]+(?:\.[\w-]+)*)*@[\w-]+(?:\.[\w-]+)+", _email),
-    _form(r"(?<![\d-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])", _iso_day),
+    _form(r"(?<![\w.%+-])[\w.%+-]+(?:@[\w-]+(?:\.[\w-]+)*)*@[\w-]+(?:\.[\w-]+)+", _email),
+    _form(r"(?<![\d-])(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?:(?P<at>T)(?=\d\d:)|(?![\d-]))", _iso_day),
     _form(
-        rf"(?<![\d/])(?<!\bon\ )(?<!\bby\ )(?:(?P<whole>\d+)\ )?(?P<part>{'|'.join(_FRACTIONS)})(?![\d/])", _fraction
+        rf"""(?<![\d/])(?<!\bon\ )(?<!\bby\ )(?<!day\ )(?<!day,\ )
+        (?:(?P<whole>\d+)\ )?(?P<part>{"|".join(_FRACTIONS)})(?![\d/])""",
+        _fraction,
     ),
-    _form(r"(?<![\d/])(?P<month>\d\d?)/(?P<day>\d\d?)(?:/(?P<year>\d{4}|\d\d))?(?![\d/])", _slashed_day),
     _form(
-        rf"""\b(?:(?P<name>{_MONTH})\b\.?\ (?:the\ )?(?P<day>\d\d?)(?:st|nd|rd|th)?(?![\d:.,]*\d)
-        | (?P<day_before>\d\d?)(?:st|nd|rd|th)?(?P<of>\ of)?\ (?P<name_after>{_MONTH})\b\.?)
+        r"""(?<![\d/.$€£])(?P<month>\d\d?)/(?P<day>\d\d?)(?:/(?P<year>\d{4}|\d\d))?(?![\d/])
+        (?!\ (?:stars?|points?)\b)""",
+        _slashed_day,
+    ),
+    _form(
+        rf"""\b(?:(?P<name>{_MONTH})\b\.?\ (?:the\ )?(?P<day>\d\d?)(?:st|nd|rd|th)?
+            (?:[-\u2013](?P<until>\d\d?)(?:st|nd|rd|th)?(?![\w:.,-]*\d|(?i:\ ?{_HALF})))?(?![\d:.,]*\d)
+        | (?:(?<![\w-]-)(?<![\d.:/$-])(?P<since>\d\d?)(?:st|nd|rd|th)?[-\u2013])?
+            (?P<day_before>\d\d?)(?:st|nd|rd|th)?(?P<of>\ of)?\ (?P<name_after>{_MONTH})\b\.?)
         (?:,?\ (?P<year>(?:19|20)\d\d)\b)?""",
         _named_day,
     ),
@@ -274,15 +302,21 @@ _FORMS: Final = (
         (?P<begin>{_CLOCK}){_DASH}(?P<end>{_CLOCK})(?![\d:-]))""",
         _time_range,
     ),
-    _form(rf"(?<![\d:.$])(?P<hour>\d\d?)(?::(?P<minute>[0-5]\d))?\ ?(?P<half>(?i:{_HALF}))", _clock_time),
+    _form(rf"(?<![\d:.$])(?P<hour>\d\d?)(?:[:.](?P<minute>[0-5]\d))?\ ?(?P<half>(?i:{_HALF}))", _clock_time),
     _form(r"(?<![\d:.$])(?P<hour>\d\d?):(?P<minute>[0-5]\d)(?P<half>)(?![\d:])", _clock_time),
     _form(
-        rf"""(?P<sign>[$€£])\ ?(?P<amount>{_AMOUNT})(?:{_DASH}[$€£]?(?P<until>{_AMOUNT}))?
-        (?:\ (?P<scale>thousand|million|billion)\b)?
+        rf"""(?P<minus>(?<![\w.,])[-\u2212])?(?:\bUS(?=\$))?(?P<sign>[$€£])\ ?(?P<amount>{_AMOUNT})
+        (?:{_DASH}[$€£]?(?P<until>{_AMOUNT}))?
+        (?:\ (?P<scale>thousand|million|billion)\b|(?P<short>[kKM])\b)?
         (?:\ ?/\ ?(?P<per>hour|day|week|month|year|visit|person)\b)?""",
         _money,
     ),
-    _form(rf"(?P<amount>{_AMOUNT})\ ?%", _percentage),
+    _form(rf"(?<![\w.,])(?P<amount>{_AMOUNT})\ ?(?P<sign>[€£])(?!\ ?\d)", _sign_behind),
+    _form(
+        rf"""(?P<minus>(?<![\w.,%])[-\u2212])?
+        (?:(?<![\w.,-])(?P<since>{_AMOUNT})(?:\ ?%)?{_DASH})?(?<!\d)(?P<amount>{_AMOUNT})\ ?%""",
+        _percentage,
+    ),
     _form(
         r"""(?<![\w+])(?:\+\d(?:[\s().-]{0,2}\d){6,14} | (?:1[\s.-])?\(?\d{3}\)?[\s.-]?\d{3}[\s.-]?\d{4}
         | \d{3}[.-]\d{4} | \d{5}-\d{4})(?![\w-])""",
@@ -303,6 +337,6 @@ _FORMS: Final = (
     _form(r"\b(?P<letters>[A-Za-z]+)-?(?P<rest>\d[\w-]*)", _code),
     _form(rf"(?<![\w.,-])(?P<begin>\d{{1,4}}){_DASH}(?P<end>\d{{1,4}})(?![\w-]|[.,]\d)", _range),
     _form(rf"(?<![\w.,])[-\u2212](?P<amount>{_AMOUNT})", lambda found: f"minus {_decimal(found['amount'])}"),
-    _form(rf"(?P<before>[^\W\d_])?(?P<amount>{_AMOUNT}(?:\.\d+)*)(?P<after>[^\W\d_])?", _last_resort),
+    _form(rf"(?P<amount>{_AMOUNT}(?:\.\d+)*)", _last_resort),
 )
 """Each: what is written, and how it is said. What an earlier one has said holds no digit for a later one."""

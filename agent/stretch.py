@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from appointments.model import CallSid
+    from appointments.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+LOOK_UP_SECS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +46,14 @@ class Stretch:
 
 WHOLE: Final = Stretch()
 """A call that has not broken off."""
+
+
+async def goes_on_elsewhere(store: Store, call_sid: CallSid, stretch: Stretch) -> bool:
+    """Claim that the call was taken up after `stretch`, whose worker may be late to notice that its line broke."""
+    try:
+        async with asyncio.timeout(LOOK_UP_SECS):
+            record = await store.call(call_sid)
+    except (SQLAlchemyError, TimeoutError) as error:
+        log.warning("call_not_looked_up", error=type(error).__name__)
+        return False
+    return record is not None and record.resumes > stretch.resumes

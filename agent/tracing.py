@@ -26,7 +26,7 @@ NOT_INSTALLED: Final = (
     "TRACES_URL is set, and what sends traces is not installed. Install it with `uv sync --group traces`, "
     "or leave TRACES_URL empty"
 )
-FAILED_OUTCOMES: Final = frozenset({"crashed", "failed", "flooded", "broken_off"})
+FAILED_OUTCOMES: Final = frozenset({"crashed", "failed", "flooded"})
 FAILED_TOOLS: Final = frozenset({Status.INVALID, Status.REJECTED, Status.UNAVAILABLE, Status.UNCONFIRMED})
 
 

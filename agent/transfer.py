@@ -52,15 +52,15 @@ async def watch_transfer(conversation: Conversation) -> None:
         await session.putting_through.wait()
         conversation.watchdog.switch_off()
         await conversation.watchdog.last_answer_finished()
-        if session.putting_through.is_set():  # else the tool has failed since
+        if not session.putting_through.is_set():  # the tool has failed since
+            conversation.watchdog.switch_on()
+            continue
+        if not conversation.watchdog.is_answer_cut:
             # When it cannot be said the caller hears the phone ring, which says it too.
             await conversation.mouth.say(phrases.PUTTING_THROUGH)
-            if await conversation.mouth.finish():
-                await conversation.end("", outcome=TRANSFERRED)
-                return
-        # The caller spoke over it: they may want something else first.
-        session.putting_through.clear()
-        conversation.watchdog.switch_on()
+        if await conversation.is_heard_out(session.putting_through):
+            await conversation.end("", outcome=TRANSFERRED)
+            return
 
 
 async def take_back(session: BookingSession) -> None:

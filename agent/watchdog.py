@@ -109,6 +109,8 @@ class DeadAirWatchdog(FrameProcessor):
         self._end_called = asyncio.Event()
         self._answer_done = asyncio.Event()
         self._answer_done.set()
+        self.is_answer_cut = False
+        """Whether the caller has spoken over the last answer before all of it was handed on."""
 
     def switch_off(self) -> None:
         """Let silence be: the call is ending."""
@@ -133,6 +135,11 @@ class DeadAirWatchdog(FrameProcessor):
         self._disarm()
         self._note_quiet()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is owed any more to what the caller said last."""
+        return self._turn_settled
+
     def say_instead(self, phrase: str) -> None:
         """Say `phrase` should the voice fail at the sentence that it is about to be given."""
         self._says_instead = phrase
@@ -146,7 +153,7 @@ class DeadAirWatchdog(FrameProcessor):
 
     def switch_on(self) -> None:
         """Watch again: the call goes on."""
-        self._is_off = False
+        self._is_off = self.is_answer_cut = False
         self._end_called.clear()
 
     async def last_answer_finished(self) -> bool:
@@ -222,12 +229,14 @@ class DeadAirWatchdog(FrameProcessor):
     async def _follow_answer(self, frame: Frame) -> None:
         match frame:
             case InterruptionFrame():
+                self.is_answer_cut |= self._is_answering
                 self._is_answering = False
                 self._says_instead = ""
                 self._answer_done.set()
             case LLMFullResponseStartFrame():
                 # Tools that start overtake the beginning of the answer that calls them.
                 self._is_answering, self._has_content, self._has_spoken = True, bool(self._tools_running), False
+                self.is_answer_cut = False
                 self._answer_done.clear()
             case TTSAudioRawFrame() if self._says_instead:
                 pass  # it is no answer

@@ -15,7 +15,7 @@ import structlog
 from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
 from starlette.datastructures import ImmutableMultiDict
 
-from telephony import twiml
+from telephony import twiml, twiml_waiting
 from telephony.errors import TelephonyError
 from telephony.media_stream import CallStart, StreamChecks, accept
 from telephony.urls import (
@@ -214,18 +214,23 @@ def _add_call_routes(router: APIRouter, signatures: RequestSignatures, line: Pho
 def _add_queue_routes(router: APIRouter, signatures: RequestSignatures, line: PhoneLine) -> None:
     """Add what Twilio asks for a call that could not be taken. Each answer holds for its moment: none is remembered."""
 
-    async def answered(request: Request, answer: Callable[[IncomingCall], Awaitable[str]]) -> Response:
+    async def answered(
+        request: Request,
+        answer: Callable[[IncomingCall], Awaitable[str]],
+        otherwise: Callable[[], str] = line.apology,
+    ) -> Response:
         call = incoming_call(await _signed_form(request, signatures))
         with structlog.contextvars.bound_contextvars(call_sid=call.call_sid):
             try:
                 return _xml(await answer(call))
             except Exception:
                 log.exception("webhook_failed")
-                return _xml(line.apology())
+                return _xml(otherwise())
 
     @router.post(QUEUE_WAIT_PATH)
     async def queue_wait(request: Request) -> Response:
-        return await answered(request, line.waiting)
+        # Who waits can be put through nowhere: https://www.twilio.com/docs/voice/twiml/enqueue#waiturl
+        return await answered(request, line.waiting, twiml_waiting.leave_queue)
 
     @router.post(QUEUE_LEFT_PATH)
     async def queue_left(request: Request) -> Response:

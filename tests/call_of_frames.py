@@ -159,6 +159,10 @@ class Call:
             while not holds():
                 await asyncio.sleep(0.01)
 
+    async def is_told(self) -> None:
+        """Wait until everybody knows what has happened so far."""
+        await self.conversation._flush()
+
     async def is_quiet(self) -> None:
         async with asyncio.timeout(PATIENCE_SECS):
             await self.conversation.watchdog.quiet.wait()

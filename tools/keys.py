@@ -145,6 +145,8 @@ def _lowered(text: str) -> str:
 
 
 _YES_OR_NO = re.compile(
-    r"(?:^|[,;:]|\b(?:so|and|or)\b)\s*(?:is|isn't|are|aren't|does|do|did|was|would|will|shall|should)\b"
+    r"(?:^|[,;:]|\b(?:so|and|or)\b)\s*"
+    r"(?:(?:is|isn't|are|aren't|does|do|did|was|would|will|shall|should|(?:can|may) i (?:book|go ahead))\b"
     r"(?!.*\b(?:which|what|when|who|how|where|or)\b)"
+    r"|(?:right|correct|okay|ok)\s*\?)"
 )

@@ -113,6 +113,7 @@ class CallRecords(Database):
             ended_at=row.ended_at,
             outcome=row.outcome,
             handover=row.handover or "",
+            resumes=row.resumes,
         )
 
     async def add_turn(

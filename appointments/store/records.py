@@ -162,7 +162,10 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call, live while `ended_at` is None. `handover` is what a person who takes it over is told, "" for nobody."""
+    """A call, live while `ended_at` is None. `handover` is what a person who takes it over is told, "" for nobody.
+
+    `resumes` is how often it was taken up again.
+    """
 
     call_sid: CallSid
     caller: str | None
@@ -171,6 +174,7 @@ class CallRecord:
     ended_at: datetime | None
     outcome: str
     handover: str = ""
+    resumes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

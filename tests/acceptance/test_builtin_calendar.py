@@ -270,7 +270,7 @@ async def test_scenarios_end_as_expected_or_are_skipped_for_want_of_a_network_or
         assert (result["skipped"] is None) == (result["scenario"] in OF_EACH_KIND)
         needs_network = any(map(is_of_a_network, load_scenario(result["scenario"]).faults))
         assert ("takes a network" in (result["skipped"] or "")) == needs_network
-        assert result["skipped"] is None or needs_network or re.search("audio|phone|speech", result["skipped"])
+        assert result["skipped"] is None or needs_network or re.search("audio|phone|speech|line", result["skipped"])
 
 
 def is_skipped(scenario: Scenario) -> bool:

@@ -51,7 +51,9 @@ async def test_another_worker_takes_up_the_call_and_settles_the_booking(tmp_path
             ended = await call.ended(within_secs=60)
         appointment = await _settled(house)
 
-        assert (ended["by"], ended["verbs"]) == ("agent", ["hangup"])
+        assert ended["by"] == "agent"
+        # The end of the stream and the hang-up by REST race to Twilio, which asks what follows when the first wins.
+        assert ended["verbs"] in ([], ["hangup"])
         assert other.logged("call_resumed", resumes=1) != []
         said = await _said(house)
         assert phrases.CUT_OFF in said

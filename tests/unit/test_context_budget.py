@@ -217,6 +217,22 @@ def test_who_introduced_themselves_is_not_asked_for_their_name_again() -> None:
     assert note.splitlines() == [HEAD, 'They said "Hi, this is Maya Chen, I need an appointment.".']
 
 
+def test_an_answer_in_two_breaths_is_noted_whole() -> None:
+    messages = [
+        agent("May I have your name?"),
+        caller("It's Maya"),
+        caller("Chen."),
+        call("1"),
+        result("1", "{}"),
+        caller("Hello?"),
+    ]
+
+    assert call_note(a_call(), messages, 1000).splitlines() == [
+        HEAD,
+        'To "May I have your name?" they said "It\'s Maya Chen.".',
+    ]
+
+
 @pytest.mark.parametrize("most", [100, 300, 1000])
 def test_a_note_is_no_longer_than_it_may_be(most: int) -> None:
     session = a_call()

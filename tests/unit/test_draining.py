@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from agent.admission import STREAM_WITHIN_SECS, LiveCalls
+from agent.admission import ASKED_WITHIN_SECS, DIALLED_WITHIN_SECS, STREAM_WITHIN_SECS, LiveCalls
 from agent.draining import Drain, Stage
 
 GRACE_SECS, GOODBYE_SECS = 600.0, 20.0
@@ -64,9 +64,63 @@ def test_live_calls_finish_first_and_hear_nothing_of_it(drain: Drain, calls: Cal
         drain.hurry()
         clock.now += GRACE_SECS - 1
         assert not drain.tick()
+        calls.asked("CA1")
 
     assert drain.tick()
     assert calls.goodbyes == 0
+
+
+def test_twilio_is_still_told_what_follows_the_last_stream(drain: Drain, calls: Calls) -> None:
+    drain.hurry()
+    with calls.carrying("CA1"):
+        pass
+    assert not drain.tick()
+
+    calls.asked("CA1")
+
+    assert drain.tick()
+
+
+def test_a_question_that_another_process_was_asked_is_not_waited_for_long(
+    drain: Drain, calls: Calls, clock: Clock
+) -> None:
+    drain.hurry()
+    with calls.carrying("CA1"):
+        pass
+    clock.now += ASKED_WITHIN_SECS
+
+    assert drain.tick()
+
+
+def test_a_caller_for_whom_a_persons_phone_rings_is_not_left_alone(drain: Drain, calls: Calls, clock: Clock) -> None:
+    calls.dials("CA1")
+    drain.hurry()
+    clock.now += DIALLED_WITHIN_SECS - 1
+    assert not drain.tick()
+
+    calls.dialled("CA1")
+
+    assert drain.tick()
+
+
+def test_two_who_have_long_been_talking_are_not_waited_for(drain: Drain, calls: Calls, clock: Clock) -> None:
+    calls.dials("CA1")
+    drain.hurry()
+    clock.now += DIALLED_WITHIN_SECS
+
+    assert drain.tick()
+
+
+def test_nothing_more_is_expected_of_a_call_that_twilio_has_ended(drain: Drain, calls: Calls) -> None:
+    with calls.carrying("CA1"):
+        pass
+    calls.expect("CA1")
+    calls.dials("CA1")
+    drain.hurry()
+
+    calls.over("CA1")
+
+    assert drain.tick()
 
 
 def test_a_call_that_was_just_answered_is_waited_for(drain: Drain, calls: Calls, clock: Clock) -> None:
@@ -86,6 +140,7 @@ def test_the_second_word_says_goodbye(drain: Drain, calls: Calls, clock: Clock) 
         drain.hurry()
         assert calls.goodbyes == 1
         assert not drain.tick()
+        calls.asked("CA1")
 
     assert drain.tick()
 
@@ -116,6 +171,17 @@ def test_the_third_word_ends_at_once(drain: Drain, calls: Calls, clock: Clock) -
             drain.hurry()
 
         assert drain.tick()
+
+
+def test_who_loses_those_that_started_them_after_the_signal_lets_calls_finish(
+    drain: Drain, calls: Calls, clock: Clock
+) -> None:
+    with calls.carrying("CA1"):
+        drain.stop()
+        clock.now += 1
+        drain.stop()
+
+        assert (drain.stage, calls.goodbyes) == (Stage.DRAINING, 0)
 
 
 def test_a_signal_that_comes_by_two_ways_is_one_word(drain: Drain, calls: Calls) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -119,6 +120,11 @@ class Heard:
                 await self.ear.hear(sample * WINDOW)
                 for _ in range(3):
                     await asyncio.sleep(0)  # so that what a window began can go on before the next
+
+    async def agent_speaks(self, *, speaks: bool = True) -> None:
+        frame = BotStartedSpeakingFrame() if speaks else BotStoppedSpeakingFrame()
+        await self.worker.queue_frame(frame, FrameDirection.UPSTREAM)
+        await self.worker_flushed()
 
     async def told(self, *expected: str) -> None:
         """Wait until just that has been told."""
@@ -266,6 +272,37 @@ async def test_an_utterance_that_nobody_can_transcribe_is_told_and_ends_the_turn
         assert heard.failures == 1
 
 
+async def test_an_answer_that_is_no_transcript_ends_the_turn_too() -> None:
+    async with Heard(AttributeError("'str' object has no attribute 'text'"), finished=0.9).running() as heard:
+        with structlog.testing.capture_logs() as logs:
+            await heard.hear(speech=0.5, silence=0.2)
+            await heard.told("speaks", "turn", "stops", "over")
+
+        assert heard.failures == 1
+        assert [(event["event"], event["exc_info"]) for event in logs] == [("utterance_not_transcribed", True)]
+
+
+async def test_what_is_still_being_transcribed_at_the_end_is_given_up() -> None:
+    heard = Heard(TimeoutError(), finished=0.9)
+    heard.release = asyncio.Event()
+    async with heard.running():
+        await heard.hear(speech=0.5, silence=0.2)
+
+    heard.release.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (len(heard.transcribed), heard.failures) == (1, 0)
+
+
+async def test_a_turn_model_that_fails_leaves_the_end_of_a_turn_to_silence() -> None:
+    async with Heard("Yes.").running() as heard:
+        heard.verdict.finished_as = asyncio.get_running_loop().create_future()
+        heard.verdict.finished_as.set_exception(RuntimeError("no memory"))
+        await heard.hear(speech=0.5, silence=1.6)
+
+        await heard.told("speaks", "turn", "perhaps Yes.", "stops", "said Yes.", "over")
+
+
 async def test_without_a_turn_model_silence_alone_ends_a_turn() -> None:
     async with Heard("Yes.", has_turn_model=False).running() as heard:
         await heard.hear(speech=0.5, silence=1.4)
@@ -340,6 +377,7 @@ async def test_a_voice_much_quieter_than_the_callers_is_anothers() -> None:
 
 async def test_what_had_no_words_must_be_louder_to_interrupt_again() -> None:
     async with Heard("", "Tuesday.", finished=0.9).running() as heard:
+        await heard.agent_speaks()
         await heard.hear(speech=1, silence=0.3, loudness=3)
         await heard.told("speaks", "turn", "stops", "over")
         heard.sink.told.clear()
@@ -362,6 +400,72 @@ async def test_a_caller_of_usual_loudness_is_heard_even_after_a_loud_cough() -> 
         await heard.told("speaks", "turn", "perhaps Tuesday.", "stops", "said Tuesday.", "over")
 
 
+async def test_a_soft_caller_is_heard_after_their_own_cough() -> None:
+    async with Heard("", "Tuesday.", finished=0.9).running() as heard:
+        await heard.hear(speech=1, silence=0.3, loudness=5)
+        await heard.told("speaks", "turn", "stops", "over")
+        heard.sink.told.clear()
+
+        await heard.hear(speech=1, silence=0.3, loudness=4)
+
+        await heard.told("speaks", "turn", "perhaps Tuesday.", "stops", "said Tuesday.", "over")
+
+
+async def test_a_soft_caller_whose_loudness_is_known_may_interrupt_after_a_loud_noise() -> None:
+    async with Heard("Tuesday.", "", "Wednesday.", finished=0.9).running() as heard:
+        await heard.hear(speech=1, silence=0.3, loudness=5)
+        await heard.told("speaks", "turn", "perhaps Tuesday.", "stops", "said Tuesday.", "over")
+        await heard.agent_speaks()
+        await heard.hear(speech=1, silence=0.3, loudness=50)
+        heard.sink.told.clear()
+
+        await heard.hear(speech=1, silence=0.3, loudness=4)
+
+        await heard.told("speaks", "turn", "perhaps Wednesday.", "stops", "said Wednesday.", "over")
+
+
+async def test_a_caller_who_could_not_be_transcribed_need_not_speak_up() -> None:
+    async with Heard(TimeoutError(), "Tuesday.", finished=0.9).running() as heard:
+        await heard.agent_speaks()
+        await heard.hear(speech=1, silence=0.3, loudness=4)
+        await heard.told("speaks", "turn", "stops", "over")
+        heard.sink.told.clear()
+
+        await heard.hear(speech=1, silence=0.3, loudness=4)
+
+        await heard.told("speaks", "turn", "perhaps Tuesday.", "stops", "said Tuesday.", "over")
+
+
+async def test_who_speaks_softly_after_a_loud_caller_is_heard_when_the_agent_asks_who_is_there() -> None:
+    async with Heard("Hello!", "Tuesday.", finished=0.9).running() as heard:
+        await heard.hear(speech=1, silence=0.3, loudness=60)
+        await heard.told("speaks", "turn", "perhaps Hello!", "stops", "said Hello!", "over")
+        heard.sink.told.clear()
+        await heard.hear(silence=2)
+        await heard.hear(speech=1, silence=4, loudness=6)
+        await heard.told()
+
+        await heard.agent_speaks()
+        await heard.agent_speaks(speaks=False)
+        await heard.hear(speech=1, silence=0.3, loudness=6)
+
+        await heard.told("speaks", "turn", "perhaps Tuesday.", "stops", "said Tuesday.", "over")
+
+
+async def test_a_quiet_voice_in_a_short_wait_stays_anothers() -> None:
+    async with Heard("Hello!", finished=0.9).running() as heard:
+        await heard.hear(speech=1, silence=0.3, loudness=60)
+        await heard.told("speaks", "turn", "perhaps Hello!", "stops", "said Hello!", "over")
+        heard.sink.told.clear()
+        for _ in range(3):
+            await heard.hear(speech=1, silence=2, loudness=6)
+            await heard.agent_speaks()
+            await heard.hear(speech=1, silence=2, loudness=6)
+            await heard.agent_speaks(speaks=False)
+
+        await heard.told()
+
+
 async def test_another_voice_behind_the_callers_does_not_keep_the_turn_open() -> None:
     async with Heard("Wednesday.", finished=0.9).running() as heard:
         await heard.hear(speech=0.5, loudness=1)
@@ -373,13 +477,11 @@ async def test_another_voice_behind_the_callers_does_not_keep_the_turn_open() ->
 
 async def test_only_what_is_meant_to_be_heard_interrupts_the_agent() -> None:
     async with Heard("Tuesday.", finished=0.9).running() as heard:
-        await heard.worker.queue_frame(BotStartedSpeakingFrame(), FrameDirection.UPSTREAM)
-        await heard.worker_flushed()
+        await heard.agent_speaks()
         await heard.hear(speech=1, silence=0.3, loudness=2)
         await heard.told()
 
-        await heard.worker.queue_frame(BotStoppedSpeakingFrame(), FrameDirection.UPSTREAM)
-        await heard.worker_flushed()
+        await heard.agent_speaks(speaks=False)
         await heard.hear(speech=1, silence=0.3, loudness=2)
 
         await heard.told("speaks", "turn", "perhaps Tuesday.", "stops", "said Tuesday.", "over")

@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import aiohttp
 import httpx2
 import openai
 import pytest
 import structlog
 
-from agent.failover import OPEN_SECS, WITHIN_SECS, Breaker, Failover
+from agent.failover import OPEN_SECS, WITHIN_SECS, Breaker, Failover, NoAnswer, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -80,7 +81,9 @@ class Pair:
         openai.APIConnectionError(request=REQUEST),
         openai.APITimeoutError(request=REQUEST),
         httpx2.ReadError("lost"),
+        aiohttp.ClientResponseError(None, ()),  # type: ignore[arg-type]
         TimeoutError(),
+        NoAnswer("cut off"),
     ],
 )
 async def test_the_other_answers_the_request_that_failed(failure: Exception) -> None:
@@ -136,6 +139,31 @@ async def test_nobody_waits_for_a_provider_that_failed_twice() -> None:
 
     assert [await pair.ask() for _ in range(5)] == ["fallback"] * 5
     assert pair.main.asked == 2
+
+
+def connection_error(origin: Exception) -> openai.APIConnectionError:
+    """Return what the client makes of an error of aiohttp's."""
+    timeout, told = httpx2.ConnectTimeout("no"), openai.APITimeoutError(request=REQUEST)
+    timeout.__cause__, told.__cause__ = origin, timeout
+    return told
+
+
+async def test_a_connection_that_was_lost_once_switches_nothing() -> None:
+    pair = Pair(Provider("main", [connection_error(aiohttp.ServerDisconnectedError())]))
+
+    assert [await pair.ask(), await pair.ask()] == ["fallback", "main"]
+
+
+async def test_a_provider_that_made_a_caller_wait_is_not_asked_again() -> None:
+    pair = Pair(Provider("main", [connection_error(aiohttp.SocketTimeoutError())]))
+
+    assert [await pair.ask(), await pair.ask()] == ["fallback", "fallback"]
+
+
+def test_the_log_tells_a_refused_connection_from_a_slow_one() -> None:
+    assert said(connection_error(ConnectionRefusedError())) == "APITimeoutError from ConnectionRefusedError"
+    assert said(connection_error(aiohttp.SocketTimeoutError())) == "APITimeoutError from SocketTimeoutError"
+    assert said(status_error(429)) == "RateLimitError 429"
 
 
 async def test_failures_far_apart_switch_nothing() -> None:

@@ -73,6 +73,10 @@ def offering(*slots: Slot, awaits_code: bool = False, **changes: Any) -> Booking
         ("1", [agent("Are you still there?")], "(typed 1, which means yes)"),
         ("2", [agent("Shall I have somebody call you back?")], "(typed 2, which means no)"),
         ("1", [agent("Shall I put you on the waitlist, or have somebody call you back?")], None),
+        ("1", [agent(f"{THURSDAY} four in the afternoon, right?")], "(typed 1, which means yes)"),
+        ("2", [agent(f"So {THURSDAY} four in the afternoon. Correct?")], "(typed 2, which means no)"),
+        ("1", [agent(f"May I book {THURSDAY} four in the afternoon?")], "(typed 1, which means yes)"),
+        ("1", [agent("Which of them is right?")], None),
         ("3", [agent("Is there anything else?")], None),
         (
             "1",

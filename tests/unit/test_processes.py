@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,6 +94,28 @@ async def test_a_process_that_dies_on_the_way_out_is_told_by_the_status(tmp_path
         processes.stop()
 
         assert await task == 1
+
+
+async def test_one_that_cannot_be_started_is_tried_again_while_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(UNTIL_STDIN_ENDS) as (processes, _):
+        await until(lambda: len(processes.pids) == 2)
+        killed, other = processes.pids
+        start, refused = asyncio.create_subprocess_exec, 0
+
+        async def out_of_memory_once(*command: str, **options: Any) -> asyncio.subprocess.Process:
+            nonlocal refused
+            if not refused:
+                refused += 1
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            return await start(*command, **options)
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", out_of_memory_once)
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: refused > 0 and len(processes.pids) == 2)
+
+        assert other in processes.pids
 
 
 def test_a_crash_loop_slows_down() -> None:

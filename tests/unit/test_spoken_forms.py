@@ -25,6 +25,11 @@ WRITTEN = st.text(alphabet="0123456789 .,:;/-+@#$%()apmAPM'stndrhBXx\n\u2013") |
         ("the 1st of May 2027", "the first of May twenty twenty-seven"),
         ("the 22nd", "the twenty-second"),
         ("the 40th and the 100th", "the fortieth and the one hundredth"),
+        ("December 24-26, 2026", "December twenty-fourth to twenty-sixth, twenty twenty-six"),
+        ("24th-26th of December", "twenty-fourth to twenty-sixth of December"),
+        ("December 3-5 PM", "December third-five in the evening"),
+        ("Tuesday, 3/4 or 1/2 hour", "Tuesday, March fourth or one half hour"),
+        ("2026-12-01T14:00", "December first, twenty twenty-six, at two in the afternoon"),
     ],
 )
 def test_dates(written: str, said: str) -> None:
@@ -38,6 +43,9 @@ def test_dates(written: str, said: str) -> None:
         ("at 3:30 p.m.", "at three thirty in the afternoon."),
         ("at 9 a.m. on Monday", "at nine in the morning on Monday"),
         ("10:05am", "ten oh five in the morning"),
+        ("at 10 a.m. Is that right?", "at ten in the morning. Is that right?"),
+        ("at 10 a.m. Tuesday", "at ten in the morning Tuesday"),
+        ("2.30pm", "two thirty in the afternoon"),
         ("12:00 PM or 12 AM", "noon or midnight"),
         ("at 15:30", "at three thirty in the afternoon"),
         ("at 9:30", "at nine thirty"),
@@ -64,6 +72,12 @@ def test_clock_times(written: str, said: str) -> None:
         ("£12.05 or €9", "twelve pounds and five pence or nine euros"),
         ("10%", "ten percent"),
         ("12.5 %", "twelve point five percent"),
+        ("10-20% or 10%-20%", "ten to twenty percent or ten to twenty percent"),
+        ("-5%", "minus five percent"),
+        ("$50k or US$1.5M", "fifty thousand dollars or one point five million dollars"),
+        ("-$5.50", "minus five dollars and fifty cents"),
+        ("45€ or 20 £", "forty-five euros or twenty pounds"),
+        ("$5/10 minutes", "five dollars/ten minutes"),
     ],
 )
 def test_money_and_percentages(written: str, said: str) -> None:
@@ -106,6 +120,8 @@ def test_telephones_codes_and_addresses(written: str, said: str) -> None:
         ("10-12 people", "ten to twelve people"),
         ("-5 degrees", "minus five degrees"),
         ("5km", "five km"),
+        ("4x4", "four x four"),
+        ("4.8/5, so 5/5 stars", "four point eight/five, so five/five stars"),
     ],
 )
 def test_numbers(written: str, said: str) -> None:

@@ -7,11 +7,12 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from pipecat.frames.frames import InterruptionFrame
+from pipecat.frames.frames import InterruptionFrame, LLMFullResponseStartFrame, LLMTextFrame
 
 from agent import conversation as module
 from agent import watchdog
-from agent.phrases import NOBODY_THERE, ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, STILL_THERE
+from agent.phrases import GOODBYE, NOBODY_THERE, ONE_MOMENT, OUT_OF_ORDER, SAY_AGAIN, STILL_THERE
+from agent.saying_on import Rest
 from tests.call_of_frames import PATIENCE_SECS, Call
 from tests.worker import Answer, ScriptedModel, open_house
 
@@ -122,6 +123,55 @@ async def test_a_second_goodbye_ends_it(tmp_path: Path) -> None:
         await call.until(lambda: bool(call.outcomes))
 
         assert call.outcomes == ["completed"]
+
+
+async def test_a_goodbye_that_a_nod_cuts_off_is_said_on_and_ends_the_call(tmp_path: Path) -> None:
+    model = scripted(Answer("Goodbye.", calls=(("end_call", "{}"),)))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        call.mouth.is_interrupted = True
+        await call.speaks("That's all.")
+        await call.until(lambda: call.tools == ["end_call"])
+        await call.until(lambda: not call.conversation.session.goodbye.is_set())
+        call.mouth.is_interrupted = False
+        call.mouth.rest = Rest.WHOLE
+
+        await call.speaks()
+        await call.until(lambda: bool(call.outcomes))
+
+        assert call.mouth.said[-1] == "(the rest)"
+        assert call.outcomes == ["completed"]
+        assert len(model.requests) == 1
+
+
+async def test_a_key_pressed_over_the_goodbye_keeps_the_call_and_the_next_goodbye_ends_it(tmp_path: Path) -> None:
+    model = scripted(Answer("Goodbye.", calls=(("end_call", "{}"),)))
+    async with open_house(tmp_path, model=model) as house, Call(house).running() as call:
+        call.mouth.is_interrupted = True
+        await call.speaks("That's all.")
+        await call.until(lambda: call.tools == ["end_call"])
+        await call.until(lambda: not call.conversation.session.goodbye.is_set())
+        call.mouth.is_interrupted = False
+
+        await call.presses("1#")
+        await call.until(lambda: bool(call.outcomes))
+
+        assert call.outcomes == ["completed"]
+        assert len(model.requests) == 2
+
+
+async def test_a_goodbye_that_is_cut_off_while_it_is_made_does_not_end_the_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path, model=scripted(Answer("Of course."))) as house, Call(house).running() as call:
+        conversation = call.conversation
+        conversation.session.goodbye.set()
+        await conversation.queue(LLMFullResponseStartFrame(), LLMTextFrame("Good"))
+        await call.is_told()
+        conversation.watchdog._end_called.set()
+
+        await call.speaks("Oh, one more thing.")
+        await call.until(lambda: any("Of course" in turn.text for turn in call.transcript.turns))
+
+        assert GOODBYE not in call.mouth.said
+        assert call.outcomes == []
 
 
 async def test_a_call_is_ended_only_once(tmp_path: Path) -> None:

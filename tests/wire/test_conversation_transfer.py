@@ -9,6 +9,7 @@ import pytest
 
 from agent import conversation
 from agent.phrases import PUTTING_THROUGH
+from agent.saying_on import Rest
 from agent.transfer import TRANSFERRED
 from appointments.model import PhoneNumber
 from tests.call_of_frames import Call
@@ -105,6 +106,23 @@ async def test_a_caller_who_speaks_over_it_is_kept_and_may_ask_again(house: Hous
         await call.until(lambda: call.outcomes == [TRANSFERRED])
 
     assert call.mouth.said.count(PUTTING_THROUGH) == 2
+
+
+async def test_a_nod_while_it_is_announced_does_not_keep_the_caller(house: House) -> None:
+    call = Call(house)
+    async with call.running():
+        call.mouth.is_interrupted = True
+        await call.speaks("Can I speak to a person?")
+        await call.until(lambda: PUTTING_THROUGH in call.mouth.said)
+        await call.until(lambda: not call.conversation.session.putting_through.is_set())
+        call.mouth.is_interrupted = False
+        call.mouth.rest = Rest.WHOLE
+
+        await call.speaks()
+        await call.until(lambda: bool(call.outcomes))
+
+    assert call.outcomes == [TRANSFERRED]
+    assert call.mouth.said[-1] == "(the rest)"
 
 
 async def test_a_caller_nobody_may_be_rung_for_is_told_so_and_stays(house: House) -> None:

@@ -94,6 +94,36 @@ class BrokenOff:
         return response
 
 
+PATHS = ("chat/completions", "audio/transcriptions", "audio/speech")
+
+
+@dataclass(slots=True)
+class Garbled:
+    """A server whose answers are none, or odd."""
+
+    lines: list[str] = field(default_factory=list)
+    """What it streams, each as an event's data; it sends what is no HTTP where there are none."""
+    json: str | None = None
+    """What it answers whole, as JSON that need be none."""
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.add_routes([web.post(f"/v1/{path}", self._garble) for path in PATHS])
+        return app
+
+    async def _garble(self, request: web.Request) -> web.Response:
+        await request.read()
+        if self.json is not None:
+            return web.Response(text=self.json, content_type="application/json")
+        if not self.lines and request.transport is not None:
+            request.transport.write(b"garbage\r\n\r\n")
+        return web.Response(text="".join(f"data: {line}\n\n" for line in self.lines), content_type="text/event-stream")
+
+
+def delta(**delta: Any) -> str:
+    return json.dumps({**HEAD, "choices": [{"index": 0, "delta": delta}]})
+
+
 class Sink(FrameProcessor):
     def __init__(self) -> None:
         super().__init__()
@@ -258,6 +288,80 @@ async def test_no_tool_is_called_twice_when_the_answer_breaks_off(tmp_path: Path
 
     assert days == ["wednesday"]
     assert broken.asked == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["upstream request timeout"],
+        [delta(role="assistant")],
+        [delta(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "find_slots", "arguments": '{"d'}}])],
+    ],
+)
+async def test_what_is_no_answer_is_answered_by_another(tmp_path: Path, lines: list[str]) -> None:
+    other = ScriptedModel([Answer("Yes?")])
+    async with line(Garbled(lines).app(), other.app(), tmp_path) as call:
+        said = await call.answer()
+
+        assert (said, call.errors) == ("Yes?", [])
+
+
+@pytest.mark.parametrize("is_one_chunk", [True, False])
+async def test_several_tools_are_called_however_a_server_sends_them(tmp_path: Path, is_one_chunk: bool) -> None:
+    functions = [{"name": "find_slots", "arguments": json.dumps({"day": day})} for day in ("monday", "friday")]
+    calls = [{"index": 0, "id": f"call_{at}", "function": each} for at, each in enumerate(functions)]
+    pieces = [calls] if is_one_chunk else [[each] for each in calls]
+    end = {**HEAD, "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    server = Garbled([*(delta(tool_calls=piece) for piece in pieces), json.dumps(end)])
+    days: list[str] = []
+    async with line(server.app(), ScriptedModel([Answer("No.")]).app(), tmp_path) as call:
+        await call.answer(on_call=days.append)
+        await call.until(lambda: len(days) > 1)
+
+    assert sorted(days) == ["friday", "monday"]
+
+
+async def test_an_answer_that_ends_in_the_middle_without_an_error_is_one_that_broke_off(tmp_path: Path) -> None:
+    other = ScriptedModel([Answer("Tuesday.")])
+    async with line(Garbled([delta(content="You could come on")]).app(), other.app(), tmp_path) as call:
+        said = await call.answer()
+
+    assert said == "You could come on"
+    assert call.speech.llms.breaker.is_open
+
+
+@pytest.mark.parametrize("lines", [[], ["<html>"], ['{"error": "no"}']])
+async def test_what_is_no_transcript_is_heard_by_another(tmp_path: Path, lines: list[str]) -> None:
+    pair = Pair()
+    await pair.room.learn(WorldOrder(lines=[LINE], voice=VOICE))
+    other = stand_in.build_fallback(CREDENTIALS, pair.fallback_faults, pair.room)
+    async with line(Garbled(lines).app(), other, tmp_path) as call:
+        heard = await transcribe(call.speech.stts, recording(), language="en")
+
+    assert heard.text == LINE
+
+
+@pytest.mark.parametrize("body", ["", '{"text": "Tues', "null", "{}", '{"text": 5}'])
+async def test_json_that_is_no_transcript_is_heard_by_another(tmp_path: Path, body: str) -> None:
+    pair = Pair()
+    await pair.room.learn(WorldOrder(lines=[LINE], voice=VOICE))
+    other = stand_in.build_fallback(CREDENTIALS, pair.fallback_faults, pair.room)
+    async with line(Garbled(json=body).app(), other, tmp_path) as call:
+        heard = await transcribe(call.speech.stts, recording(), language="en")
+
+    assert heard.text == LINE
+
+
+@pytest.mark.parametrize("lines", [[], ["<html>"]])
+async def test_what_is_no_sound_is_spoken_by_another(tmp_path: Path, lines: list[str]) -> None:
+    pair = Pair()
+    other = stand_in.build_fallback(CREDENTIALS, pair.fallback_faults, pair.room)
+    async with line(Garbled(lines).app(), other, tmp_path) as call:
+        sound = await call.speak("How can I help you?")
+
+    assert sound
+    assert pair.spoken == ["How can I help you?"]
 
 
 async def test_no_word_is_said_twice_when_the_answer_breaks_off(tmp_path: Path) -> None:

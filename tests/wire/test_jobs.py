@@ -68,6 +68,26 @@ async def test_a_receiver_who_said_stop_is_an_opt_out(sender: TwilioSender) -> N
     assert refused.value.is_opt_out
 
 
+async def test_a_text_is_not_given_up_for_a_key_that_is_refused(twilio: StandIn) -> None:
+    rest = TwilioRest(
+        account_sid=twilio.credentials.twilio_account_sid,
+        username=twilio.credentials.twilio_api_key_sid,
+        password="wrong",
+        base_url=twilio.url,
+        timeout=timedelta(seconds=5),
+    )
+    sender = TwilioSender(Messages(rest, from_=FROM, status_callback_base="http://127.0.0.1:9"))
+
+    with structlog.testing.capture_logs() as logs:
+        with pytest.raises(MessageDeferred):
+            await sender.send(to=TO, body=BODY, outbox_id="o1")
+        with pytest.raises(MessageDeferred):
+            await sender.find(to=TO, body=BODY, since=LONG_AGO)
+    await rest.aclose()
+
+    assert [each["event"] for each in logs] == ["twilio_key_refused", "twilio_key_refused"]
+
+
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before", "error_500"])
 async def test_a_text_that_may_be_out_is_unclear(twilio: StandIn, sender: TwilioSender, kind: str) -> None:
     await twilio.break_down("messages", kind)

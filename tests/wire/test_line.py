@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from agent import line as module
+from agent import spoken_call
 from agent.line import BROKEN, BUSY, Line
 from agent.stretch import Stretch
 from appointments.model import CallSid, PhoneNumber
@@ -38,6 +39,7 @@ class Phone:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
+        worker.is_ready = True
         self.tokens = StreamTokens(worker.token_secret, clock=lambda: datetime.now(UTC))
         self.line = Line(worker, self.tokens)
 
@@ -203,7 +205,7 @@ async def test_a_token_lets_in_once(phone: Phone) -> None:
     assert [await phone.line.use_token("t1", expires) for _ in range(2)] == [True, False]
 
 
-@pytest.mark.parametrize("outcome", ["completed", "caller_hung_up", "nobody_there", "out_of_time", "failed"])
+@pytest.mark.parametrize("outcome", ["completed", "nobody_there", "out_of_time", "failed"])
 async def test_a_call_that_ended_as_it_should_is_hung_up(phone: Phone, outcome: str) -> None:
     call_sid, _ = await phone.ring()
     await phone.ends(call_sid, outcome)
@@ -230,6 +232,13 @@ async def test_a_call_that_broke_off_is_taken_up_by_another_stream(phone: Phone,
     assert phone.tokens.check(token, call_sid, parameters)
     assert record is not None
     assert record.ended_at is None
+
+
+async def test_a_caller_who_is_on_the_line_has_not_hung_up_whatever_the_worker_took_it_for(phone: Phone) -> None:
+    call_sid, _ = await phone.ring()
+    await phone.ends(call_sid, "caller_hung_up")
+
+    assert is_answered(await phone.after_stream(call_sid))
 
 
 async def test_what_the_carrier_vouches_for_counts_after_a_break_too(phone: Phone) -> None:
@@ -294,6 +303,43 @@ async def test_the_part_before_the_break_cannot_end_the_call_that_goes_on(phone:
     assert going_on.ended_at is None
     assert ended is not None
     assert ended.outcome == "completed"
+
+
+class Leg:
+    """A caller's end of a call that notes who ends the call."""
+
+    is_hung_up = False
+
+    async def hang_up(self) -> None:
+        self.is_hung_up = True
+
+
+class GivesUp:
+    """A call in which the caller has not been heard for too long."""
+
+    class conversation:
+        outcome = "silent"
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def measure(self, *_: object) -> None: ...
+
+    async def run(self) -> None: ...
+
+
+@pytest.mark.parametrize(("breaks", "is_hung_up"), [(0, True), (1, False)])
+async def test_a_worker_that_hears_nothing_any_more_does_not_end_the_call_of_another(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch, breaks: int, is_hung_up: bool
+) -> None:
+    monkeypatch.setattr(spoken_call, "_SpokenCall", GivesUp)
+    call_sid, _ = await phone.ring()
+    for _ in range(breaks):
+        await phone.after_stream(call_sid)
+    leg = Leg()
+
+    await spoken_call.run_spoken_call(phone.worker, leg, call_sid=call_sid, caller=CALLER)  # type: ignore[arg-type]
+
+    assert leg.is_hung_up is is_hung_up
 
 
 async def test_without_a_fallback_number_it_is_an_apology_and_a_hang_up(phone: Phone) -> None:
@@ -400,3 +446,17 @@ async def test_a_call_that_crashes_does_not_take_the_server_with_it(
 
     assert [each["event"] for each in logs] == ["call_failed"]
     assert len(phone.worker.live_calls) == 0
+
+
+async def test_a_process_is_needed_until_twilio_knows_what_follows_the_stream(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end(*_: object) -> None: ...
+
+    monkeypatch.setattr(module, "run_call", end)
+    call_sid, _ = await phone.ring()
+    await phone.line.connected(None, replace(A_START, call_sid=call_sid))  # type: ignore[arg-type]
+    after_stream = phone.worker.live_calls.followed_up
+    await phone.after_stream(call_sid, status="completed")
+
+    assert (after_stream, phone.worker.live_calls.followed_up) == (1, 0)

@@ -13,6 +13,7 @@ import uvicorn
 from agent import overflow
 from agent.admission import Refusal
 from agent.app import build_app
+from agent.front_desk import FrontDeskWatch
 from agent.stand_ins import free_port
 from appointments.model import PhoneNumber, WhenFull
 from appointments.store.records import RequestKind
@@ -121,6 +122,15 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Switchboard]:
         finally:
             server.should_exit = True
             await running
+
+
+@pytest.fixture(autouse=True)
+def front_desk_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker be as ready, and go by the business, as a test says: no file is read over it."""
+
+    async def leave_alone(_: FrontDeskWatch) -> None: ...
+
+    monkeypatch.setattr(FrontDeskWatch, "run", leave_alone)
 
 
 @pytest.fixture
@@ -285,6 +295,43 @@ async def test_a_draining_worker_holds_callers_for_the_next_one(tmp_path: Path) 
         assert caller.has_talked
         assert end.verbs[0] == f"say:{overflow.HOLD_ON}"
         assert board.problems == []
+
+
+async def test_who_rings_before_there_is_anything_to_say_waits_for_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as board:
+        board.worker.is_ready = False
+        caller = Listener()
+        call = asyncio.create_task(board.call(caller))
+        await board.some_wait(1)
+
+        board.worker.is_ready = True
+        end = await call
+
+        assert caller.has_talked
+        assert end.verbs[:2] == (f"say:{overflow.HOLD_ON}", "enqueue")
+        assert board.problems == []
+
+
+async def test_who_rings_before_there_is_anything_to_say_is_put_through_where_that_can_be(tmp_path: Path) -> None:
+    async with serving(tmp_path) as board:
+        board.decides(WhenFull.QUEUE, fallback=FALLBACK)
+        board.worker.is_ready = False
+
+        end = await board.call(Listener())
+
+        assert end.verbs == (f"say:{overflow.PUT_THROUGH}", f"dial:{FALLBACK}", "hangup")
+
+
+async def test_who_hung_up_in_the_queue_keeps_nobody_waiting(full: Switchboard) -> None:
+    door = overflow.Overflow(full.worker, PublicUrls(full.url))
+    form = {"QueuePosition": "1", "QueueTime": "0"}
+    door.waiting(IncomingCall("CA1", CALLER, CALLED, is_attested=False, parameters=form))
+    full.worker.admission._most_calls = 9
+
+    left = {"QueueResult": "hangup", "CallStatus": "completed"}
+    door.after_queue(IncomingCall("CA1", CALLER, CALLED, is_attested=False, parameters=left))
+
+    assert door.refusal() is None
 
 
 async def test_a_full_worker_is_not_ready_for_more(full: Switchboard) -> None:

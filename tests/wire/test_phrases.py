@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import openai
 import pytest
+from aiohttp import web
 from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame, TTSTextFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
@@ -16,7 +19,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from agent.phrase_book import PHONE_RATE, PhraseBook, PhrasePlayer
+from agent.phrase_book import AT_ONCE, PHONE_RATE, PhraseBook, PhrasePlayer
 from agent.phrases import GOODBYE, ONE_MOMENT, STILL_WORKING
 from agent.speech_services import Model
 from simulator import openai as stand_in
@@ -60,10 +63,78 @@ async def voice() -> AsyncIterator[Voice]:
 async def test_renders_each_phrase_once(voice: Voice, tmp_path: Path) -> None:
     book = voice.book(tmp_path)
 
-    assert await book.render([GOODBYE, ONE_MOMENT])
+    assert await book.render([GOODBYE, ONE_MOMENT, GOODBYE])
     assert await book.render([GOODBYE, ONE_MOMENT])
 
-    assert await voice.spoken() == [GOODBYE, ONE_MOMENT]
+    assert sorted(await voice.spoken()) == sorted([GOODBYE, ONE_MOMENT])
+
+
+@dataclass(slots=True)
+class Answering:
+    """A speech service that answers all with the same, and notes how many it is asked for at once."""
+
+    body: bytes
+    kind: str = "audio/pcm"
+    now: int = 0
+    at_once: list[int] = field(default_factory=list)
+
+    @contextlib.asynccontextmanager
+    async def model(self) -> AsyncIterator[Model]:
+        app = web.Application()
+        app.add_routes([web.post("/v1/audio/speech", self._speak)])
+        runner, url = await run_app(app, 0)
+        async with openai.AsyncOpenAI(api_key="-", base_url=f"{url}/v1", max_retries=0) as client:
+            yield Model(client, "gpt-4o-mini-tts")
+        await runner.cleanup()
+
+    async def _speak(self, _request: web.Request) -> web.Response:
+        self.now += 1
+        self.at_once.append(self.now)
+        await asyncio.sleep(0.01)
+        self.now -= 1
+        return web.Response(body=self.body, content_type=self.kind)
+
+
+async def test_a_few_phrases_are_rendered_at_a_time(tmp_path: Path) -> None:
+    service, texts = Answering(bytes(4800)), [f"Phrase {number}." for number in range(2 * AT_ONCE + 1)]
+    async with service.model() as model:
+        book = PhraseBook([model], voice="alloy", folder=tmp_path)
+
+        assert await book.render(texts)
+
+    assert max(service.at_once) == AT_ONCE
+    assert all(book.audio(text) for text in texts)
+
+
+@pytest.mark.parametrize(
+    "service", [Answering(b""), Answering(b"<html>", "text/html"), Answering(b"{}", "application/json")]
+)
+async def test_what_is_no_sound_is_not_kept(service: Answering, tmp_path: Path) -> None:
+    async with service.model() as model:
+        book = PhraseBook([model], voice="alloy", folder=tmp_path)
+
+        assert not await book.render([GOODBYE])
+
+    assert book.audio(GOODBYE) is None
+    assert os.listdir(tmp_path) == []
+
+
+async def test_processes_that_start_together_render_each_phrase_once(voice: Voice, tmp_path: Path) -> None:
+    first, second = voice.book(tmp_path), voice.book(tmp_path)
+    texts = [GOODBYE, ONE_MOMENT, STILL_WORKING]
+
+    assert all(await asyncio.gather(first.render(texts), second.render(texts)))
+
+    assert sorted(await voice.spoken()) == sorted(texts)
+
+
+async def test_what_was_rendered_beside_a_failure_is_kept(voice: Voice, tmp_path: Path) -> None:
+    texts = [f"Phrase {number}." for number in range(AT_ONCE)]
+    await voice.break_down(times=1)
+
+    assert not await voice.book(tmp_path).render(texts)
+
+    assert len(await voice.spoken()) == len(os.listdir(tmp_path)) == AT_ONCE - 1
 
 
 async def test_a_phrase_is_telephone_audio_of_a_plausible_length(voice: Voice, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pipecat.frames.frames import VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
 from agent.phrases import SAY_AGAIN
 from agent.saying_on import Rest
@@ -87,6 +88,23 @@ async def test_words_that_are_not_understood_when_nothing_is_owed_are_asked_for_
         await call.speaks()
 
         await call.until(lambda: SAY_AGAIN in call.mouth.said)
+
+
+async def test_who_was_asked_to_say_it_again_is_not_spoken_over_with_the_rest(house: House) -> None:
+    async with Call(house).running() as call:
+        call.conversation.context.add_message({"role": "user", "content": "Hello?"})
+        call.mouth.rest = Rest.WHOLE
+        await call.conversation.queue(VADUserStartedSpeakingFrame())
+        await call.until(lambda: not call.conversation.watchdog.quiet.is_set())
+        await call.is_told()
+        await call.conversation.watchdog.not_heard(is_failure=True)
+        await call.conversation.queue(VADUserStoppedSpeakingFrame())
+        await call.until(lambda: call.mouth.rest is Rest.NOTHING)
+        await call.is_quiet()
+
+        assert call.mouth.said[-1] == SAY_AGAIN
+        assert THE_REST not in call.mouth.said
+        assert [each.text for each in call.conversation.heard()] == ["Hello?"]
 
 
 async def test_words_make_the_rest_forgotten(house: House) -> None:

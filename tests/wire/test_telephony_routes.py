@@ -334,8 +334,20 @@ async def test_what_a_waiting_caller_hears_is_asked_for_anew_each_time(twilio: T
     assert [call.parameters["QueuePosition"] for call in twilio.line.waited] == ["2", "2"]
 
 
-@pytest.mark.parametrize("path", ["queue-wait", "queue-left", "call-back"])
-async def test_a_waiting_caller_hears_an_apology_when_all_goes_wrong(
+async def test_a_caller_leaves_the_queue_when_nothing_can_be_told_there(
+    twilio: Twilio, logged: list[MutableMapping[str, Any]]
+) -> None:
+    twilio.line.crashes = 1
+
+    answer = await twilio.post("/twilio/queue-wait", voice_form())
+
+    # What puts an apology through to another number is nothing that Twilio takes there.
+    assert answer.text.endswith("<Response><Leave /></Response>")
+    assert "webhook_failed" in [each["event"] for each in logged]
+
+
+@pytest.mark.parametrize("path", ["queue-left", "call-back"])
+async def test_a_caller_behind_the_queue_hears_an_apology_when_all_goes_wrong(
     twilio: Twilio, logged: list[MutableMapping[str, Any]], path: str
 ) -> None:
     twilio.line.crashes = 1

@@ -104,6 +104,15 @@ async def test_a_withheld_number_is_dialled_from_the_businesss(phone: Phone) -> 
     assert dial.attrib["callerId"] == phone.worker.desk.business.number
 
 
+async def test_a_process_is_needed_while_the_persons_phone_rings(phone: Phone) -> None:
+    call_sid = await phone.transferred()
+    await phone.after_stream(call_sid)
+    while_it_rings = phone.worker.live_calls.followed_up
+    await phone.after_dial(call_sid, DialCallStatus="no-answer")
+
+    assert (while_it_rings, phone.worker.live_calls.followed_up) == (1, 0)
+
+
 async def test_a_caller_who_is_gone_is_put_through_to_nobody(phone: Phone) -> None:
     call_sid = await phone.transferred()
 
