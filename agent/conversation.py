@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 VAD_IDLE_SECS = 1.0
+HOLDING_SECS = 3.0
 AFTER_HANG_UP_SECS = 20.0
 """How long what the caller said last may take to be acted on after they hung up."""
 
@@ -215,6 +216,7 @@ class Conversation:
             for watcher in watchers:
                 watcher.cancel()
             self._saying_on.close()
+            await self._finish_holding()
             if self.outcome == "completed":
                 # Who was cut off may call again and go on where they were.
                 await self.session.service.holds.release(self.session.call_sid)
@@ -386,6 +388,13 @@ class Conversation:
         holding = asyncio.create_task(hold_choice(self.session, heard))
         self._holding.add(holding)
         holding.add_done_callback(self._holding.discard)
+
+    async def _finish_holding(self) -> None:
+        """Wait for what is being held: nothing may be held after the call, nor the record be closed under it."""
+        if self._holding:
+            await asyncio.wait(self._holding, timeout=HOLDING_SECS)
+        for holding in self._holding:
+            holding.cancel()
 
     def _observe(self) -> None:
         self.user.add_event_handler("on_user_turn_stopped", self._on_caller_turn)

@@ -99,11 +99,12 @@ class KeyCollector(FrameProcessor):
         await super().cleanup()  # type: ignore[no-untyped-call]
 
     async def _press(self, key: str) -> None:
-        if key == "#" and not self._entry:
-            # It often follows a code that its last digit has completed, and must not stop the answer to that.
+        if key in "#*" and not self._entry:
+            # `#` often follows a code that its last digit has completed, and must not stop the answer to that; there
+            # is nothing that `*` could clear.
             return
         await self._stop_waiting()
-        if self._is_bot_speaking or not (self._entry or key == "*"):
+        if self._is_bot_speaking or not self._entry:
             await self.broadcast_interruption()  # type: ignore[no-untyped-call]
         entry = self._entry.press(key)
         await self._on_typing(bool(self._entry))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from appointments.errors import SlotlineError
 from appointments.spoken import mentions, mentions_time_alone
@@ -37,7 +38,7 @@ async def hold_choice(session: BookingSession, heard: Sequence[Utterance]) -> No
         await session.service.holds.hold(
             session.call_sid, session.caller, action.event_type_id, offered.slot, session.business
         )
-    except SlotlineError as error:
+    except (SlotlineError, SQLAlchemyError) as error:
         session.held = None
         log.warning("choice_not_held", error=type(error).__name__)
 

@@ -112,6 +112,15 @@ async def test_a_hash_behind_a_complete_entry_interrupts_nothing() -> None:
     assert let_out.count(InterruptionFrame) == 1
 
 
+async def test_a_star_that_clears_nothing_interrupts_nothing() -> None:
+    typing = Typing()
+
+    let_out = await typing.gets(BotStartedSpeakingFrame(), *keys("*"))
+
+    assert typing.entries == []
+    assert InterruptionFrame not in let_out
+
+
 # In a spoken call
 
 
