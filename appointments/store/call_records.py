@@ -70,12 +70,6 @@ class CallRecords(Database):
         async with self._write() as connection:
             await connection.execute(update(calls).where(calls.c.call_sid == call_sid).values(handover=summary))
 
-    async def reopen_call(self, call_sid: CallSid, *, ended_as: str) -> None:
-        """Record that a call goes on that had ended with that outcome."""
-        ended = (calls.c.call_sid == call_sid) & (calls.c.outcome == ended_as)
-        async with self._write() as connection:
-            await connection.execute(update(calls).where(ended).values(ended_at=None, outcome=""))
-
     async def resume_call(self, call_sid: CallSid, *, at_most: int, since: datetime) -> int | None:
         """Record that a call that broke off goes on, and return how often it has; it is live again.
 
