@@ -286,12 +286,10 @@ class Ear(FrameProcessor):
     async def _hear_words(self, pause: _Pause, transcribe: Transcribe, said: bytes) -> None:
         try:
             text = (await transcribe(said)).strip()
-        except Exception as error:
+        except FAILURES as error:
             if self._pause is not pause:
                 return
-            # Whatever it was: a turn whose words never come would not end.
-            is_known = isinstance(error, FAILURES)
-            log.warning("utterance_not_transcribed", error=type(error).__name__, exc_info=not is_known)
+            log.warning("utterance_not_transcribed", error=type(error).__name__)
             pause.is_lost = True
             await self._on_not_transcribed()
             text = ""

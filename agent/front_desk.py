@@ -32,7 +32,6 @@ TRY_AGAIN_SECS = 5.0
 """What was refused may become good by a file that is not watched yet, or by a service that answers again."""
 
 GO_ON = "calls go on with what was good before"
-STANDS = "no call can be taken until this is put right"
 
 
 @dataclass(frozen=True, slots=True)
