@@ -389,6 +389,11 @@ class Conversation:
         self._holding.add(holding)
         holding.add_done_callback(self._holding.discard)
 
+    def _look_ahead(self) -> None:
+        """Have the free times at hand when they are asked for, however long the call has gone on."""
+        for action in self.session.business.actions:
+            self.session.service.prefetch(action)
+
     async def _finish_holding(self) -> None:
         """Wait for what is being held: nothing may be held after the call, nor the record be closed under it."""
         if self._holding:
@@ -407,6 +412,7 @@ class Conversation:
         rest: Rest | None = Rest.NOTHING
         if message.content:
             self._transcript.add("caller", message.content)
+            self._look_ahead()
         if may_wait:
             await self._wait_for_caller()
         elif message.content:

@@ -83,6 +83,7 @@ class _Pause:
     is_answered_early: bool = False
     is_lost: bool = False
     """Whether nobody can tell what was said."""
+    judging: asyncio.Task[None] | None = None
 
 
 class Ear(FrameProcessor):
@@ -268,7 +269,7 @@ class Ear(FrameProcessor):
             await self.broadcast_frame(VADUserStoppedSpeakingFrame, stop_secs=self._silence_secs)
         if self._turn_model is not None and self._pause is not None and self._pause.is_doubtful:
             self._pause.is_doubtful = False
-            self._study(self._judge(self._pause, self._turn_model, bytes(self._sound)))
+            self._pause.judging = self._study(self._judge(self._pause, self._turn_model, bytes(self._sound)))
 
     def _begin_pause(self) -> None:
         pause = self._pause = _Pause()
@@ -276,12 +277,13 @@ class Ear(FrameProcessor):
         if self._transcribe is not None:
             self._study(self._hear_words(pause, self._transcribe, said))
         if self._turn_model is not None:
-            self._study(self._judge(pause, self._turn_model, said))
+            pause.judging = self._study(self._judge(pause, self._turn_model, said))
 
-    def _study(self, work: Coroutine[None, None, None]) -> None:
+    def _study(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         study = self.create_task(work)
         self._studies.add(study)
         study.add_done_callback(self._studies.discard)
+        return study
 
     async def _hear_words(self, pause: _Pause, transcribe: Transcribe, said: bytes) -> None:
         try:
@@ -321,6 +323,8 @@ class Ear(FrameProcessor):
     async def _go_on(self, pause: _Pause) -> None:
         """The caller speaks on: the pause was none."""
         self._pause = None
+        if pause.judging is not None:
+            pause.judging.cancel()  # one that still queues for the model would keep other callers' waiting
         if pause.is_answered_early:
             await self.broadcast_frame(EagerEndOfTurnCancelFrame)
         is_long = len(self._sound) / 2 / self._rate > LONGEST_UTTERANCE_SECS

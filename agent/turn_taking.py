@@ -33,8 +33,8 @@ class Silences:
     all there is.
     """
 
-    sure: float = 0.19
-    likely: float = 0.28
+    sure: float = 0.15
+    likely: float = 0.22
     unlikely: float = 1.5
 
     @classmethod

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 # One request covers every day of the usual calendar table, and a bit.
 LOOK_AHEAD = timedelta(days=32)
 FRESH_FOR = timedelta(seconds=30)
+REFRESH_AFTER = timedelta(seconds=15)
 NEAR_BEFORE, NEAR_AFTER = timedelta(days=3), timedelta(days=7)
 MOST_ALTERNATIVES = 3
 ALTERNATIVES_SECS = 2.0
@@ -41,8 +42,11 @@ class _Fetch:
     asked_at: datetime
     slots: asyncio.Task[Sequence[Slot]]
 
+    def is_fresh(self, at: datetime) -> bool:
+        return at - self.asked_at < FRESH_FOR
+
     def covers(self, start: datetime, end: datetime, *, at: datetime) -> bool:
-        return self.start <= start and end <= self.end and at - self.asked_at < FRESH_FOR
+        return self.start <= start and end <= self.end and self.is_fresh(at)
 
 
 class Availability:
@@ -55,6 +59,7 @@ class Availability:
         self._real_clock = real_clock
         self._event_types: dict[EventTypeId, EventType] = {}
         self._fetches: dict[EventTypeId, _Fetch] = {}
+        self._refreshing: set[EventTypeId] = set()
         self._tasks: set[asyncio.Task[Sequence[Slot]]] = set()
 
     async def event_type(self, action: Action) -> EventType:
@@ -94,9 +99,18 @@ class Availability:
         return await self._bookable(event_type_id, business, tuple(within), except_of, moving)
 
     def prefetch(self, event_type_id: EventTypeId) -> None:
-        """Ask the calendar in the background, so that the first `free_slots` finds the answer there."""
-        now = self._clock()
-        self._fetch(event_type_id, now, now + LOOK_AHEAD)
+        """Ask the calendar in the background, so that the next `free_slots` finds the answer there.
+
+        Nobody waits for it who can go by an answer that is fresh still, and one that is younger than 15 s will do.
+        """
+        known, asked_at = self._fetches.get(event_type_id), self._real_clock()
+        if known is None or not known.is_fresh(asked_at):
+            now = self._clock()
+            self._fetches[event_type_id] = self._ask(event_type_id, now, now + LOOK_AHEAD)
+        elif asked_at - known.asked_at >= REFRESH_AFTER and event_type_id not in self._refreshing:
+            self._refreshing.add(event_type_id)
+            fetch = self._ask(event_type_id, known.start, self._clock() + LOOK_AHEAD)
+            fetch.slots.add_done_callback(lambda _: self._refreshed(event_type_id, known, fetch))
 
     def forget(self, event_type_id: EventTypeId) -> None:
         """Ask the calendar anew next time: something has been booked."""
@@ -142,13 +156,22 @@ class Availability:
         if known is not None and known.covers(start, end, at=asked_at):
             return known
         now = self._clock()
-        start, end = min(start, now), max(end, now + LOOK_AHEAD)
+        fetch = self._fetches[event_type_id] = self._ask(event_type_id, min(start, now), max(end, now + LOOK_AHEAD))
+        return fetch
+
+    def _ask(self, event_type_id: EventTypeId, start: datetime, end: datetime) -> _Fetch:
         task = asyncio.create_task(self._calendar.free_slots(event_type_id, start=start, end=end))
-        fetch = _Fetch(start, end, asked_at, task)
-        self._fetches[event_type_id] = fetch
+        fetch = _Fetch(start, end, self._real_clock(), task)
         self._tasks.add(task)
         task.add_done_callback(lambda _: self._fetched(event_type_id, fetch))
         return fetch
+
+    def _refreshed(self, event_type_id: EventTypeId, known: _Fetch, fetch: _Fetch) -> None:
+        """Go by the new answer, unless what was `known` has been forgotten since: then it may be of before that."""
+        self._refreshing.discard(event_type_id)
+        is_answer = not fetch.slots.cancelled() and fetch.slots.exception() is None
+        if is_answer and self._fetches.get(event_type_id) is known:
+            self._fetches[event_type_id] = fetch
 
     def _fetched(self, event_type_id: EventTypeId, fetch: _Fetch) -> None:
         self._tasks.discard(fetch.slots)

@@ -558,6 +558,69 @@ async def test_free_slots_are_asked_for_anew_after_a_booking(store: Store) -> No
     assert calendar.fetches == 2
 
 
+@pytest.mark.parametrize(("age_secs", "fetches"), [(14, 1), (16, 2), (31, 2)])
+async def test_free_slots_are_refreshed_before_they_are_old(store: Store, age_secs: int, fetches: int) -> None:
+    calendar, now = ShakyCalendar(), [NOW]
+    service = BookingService(calendar=calendar, store=store, clock=lambda: NOW, settle=QUICK, real_clock=lambda: now[0])
+    await _free(service)
+    now[0] += timedelta(seconds=age_secs)
+
+    service.prefetch(ACTION)
+    service.prefetch(ACTION)
+    await _free(service)
+
+    assert calendar.fetches == fetches
+
+
+async def test_nobody_waits_for_free_slots_to_be_refreshed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    calendar, now = ShakyCalendar(), [NOW]
+    service = BookingService(calendar=calendar, store=store, clock=lambda: NOW, settle=QUICK, real_clock=lambda: now[0])
+    known = await _free(service)
+    now[0] += timedelta(seconds=16)
+
+    async def wait(*_: object, **__: object) -> list[Slot]:
+        await calendar.let_go.wait()
+        return []
+
+    with monkeypatch.context() as patched:
+        patched.setattr(calendar, "free_slots", wait)
+        service.prefetch(ACTION)
+        while_asking = await _free(service)
+        calendar.let_go.set()
+        async with asyncio.timeout(5):
+            while await _free(service):
+                await asyncio.sleep(0)
+
+    assert while_asking == known != ()
+
+
+async def test_what_was_asked_before_a_booking_is_not_gone_by_after_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar, now = ShakyCalendar(), [NOW]
+    service = BookingService(calendar=calendar, store=store, clock=lambda: NOW, settle=QUICK, real_clock=lambda: now[0])
+    await _free(service)
+    now[0] += timedelta(seconds=16)
+    before, answered = calendar.free_slots, asyncio.Event()
+
+    async def stale(*_: object, **__: object) -> list[Slot]:
+        await calendar.let_go.wait()
+        answered.set()
+        return [a_slot(hours=77)]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(calendar, "free_slots", stale)
+        service.prefetch(ACTION)
+        patched.setattr(calendar, "free_slots", before)
+        await service.book(a_request())
+        calendar.let_go.set()
+        async with asyncio.timeout(5):
+            await answered.wait()
+        for _ in range(5):  # until it would have been taken for the newest
+            await asyncio.sleep(0)
+        assert await _free(service) == ()
+
+
 async def test_a_failed_prefetch_is_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calendar = ShakyCalendar()
     service = _service(calendar, store)
