@@ -25,6 +25,7 @@ COPY README.md LICENSE ./
 COPY agent agent
 COPY appointments appointments
 COPY calendars calendars
+COPY mail mail
 COPY prompts prompts
 COPY simulator simulator
 COPY telephony telephony

@@ -1,4 +1,4 @@
-"""The worker's web application: Twilio's routes and the health checks."""
+"""The worker's web application: Twilio's routes, Cal.com's and the health checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 
-from agent import metrics
+from agent import calcom_webhooks, metrics
 from agent.front_desk import FrontDeskWatch
 from agent.line import Line
 from telephony.routes import build_router
@@ -29,6 +29,9 @@ def build_app(worker: Worker) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         worker.jobs.add("front_desk_watch", FrontDeskWatch(worker).run())
+        if worker.calcom_watch:
+            worker.jobs.add("calcom_watch", worker.calcom_watch.run())
+            worker.jobs.add("calcom_subscription", worker.calcom_watch.subscribe())
         yield
 
     app = FastAPI(title="slotline", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -41,6 +44,10 @@ def build_app(worker: Worker) -> FastAPI:
             line=Line(worker, tokens),
         )
     )
+
+    secret = settings.calcom_webhook_secret.get_secret_value()
+    if worker.calcom_watch and secret:
+        app.include_router(calcom_webhooks.build_router(secret, keep=worker.calcom_watch.keep))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -15,24 +15,32 @@ import openai
 import structlog
 
 from agent.admission import Admission, LiveCalls
+from agent.calcom_watch import CalComWatch
 from agent.endpoints import accounts
 from agent.front_desk import read_front_desk, with_event_types
 from agent.jobs import Jobs, TwilioSender
 from agent.listening import Listening
+from agent.mail_sender import MailSender, connect_mail
 from agent.metrics import CountedTally
+from agent.owner_webhook import OwnerWebhook
 from agent.phrase_book import PhraseBook
 from agent.speech import Speech
+from agent.text_replies import TextReplies
 from agent.tracing import Traces
 from appointments.contact import may_text, valid_caller
 from appointments.errors import ConfigError
 from appointments.identity import CodeTexts, Identity
 from appointments.model import CallSid
-from appointments.outbox import OutboxWorker
+from appointments.outbox import OutboxWorker, TextChannel
 from appointments.service import BookingService
 from appointments.settling import SettleTimes
+from appointments.store.records import Channel
 from appointments.store.store import Store
 from calendars.builtin import BuiltinCalendar, event_type_of
 from calendars.calcom import CalComCalendar
+from calendars.calcom_requests import connect
+from calendars.calcom_source import CalComSource
+from calendars.calcom_subscription import CalComSubscription
 from prompts.loader import CODE_TEMPLATE
 from telephony.calls import Calls
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
@@ -42,14 +50,14 @@ from tools.choice import resume_hold
 from tools.session import BookingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from agent.endpoints import Endpoint
     from agent.front_desk import FrontDesk
     from agent.settings import Settings
     from appointments.model import Action, Business, EventType, PhoneNumber
-    from appointments.ports import Calendar, Clock
+    from appointments.ports import Calendar, Clock, MessageSender
 
 log = structlog.get_logger(__name__)
 
@@ -72,10 +80,16 @@ class Worker:
     twilio: TwilioRest
     sender: TwilioSender
     calls: Calls
+    outboxes: Sequence[OutboxWorker]
+    """What sends messages, one for each channel."""
+    replies: TextReplies
+    """What answers the texts that come in."""
     jobs: Jobs
     live_calls: LiveCalls
     admission: Admission
     traces: Traces
+    calcom_watch: CalComWatch | None = None
+    """Follows what others do at Cal.com; None with another calendar."""
     is_ready: bool = False
     """Whether a call finds every phrase it may have to say."""
     voice_failure: str = ""
@@ -92,6 +106,11 @@ class Worker:
 
     def folder(self, name: str) -> Path:
         return self.settings.data_dir / name
+
+    def wake_outboxes(self) -> None:
+        """Send what was added to the outbox now rather than at the next look."""
+        for outbox in self.outboxes:
+            outbox.wake()
 
     async def event_type(self, action: Action) -> EventType:
         """Return what `action` books; raises what the calendar raises."""
@@ -125,18 +144,16 @@ class Worker:
     ) -> BookingSession:
         """Return what the tools of a new call share; the carrier vouches for the caller's number if `is_attested`."""
         number = valid_caller(caller)
-        can_text = (
-            number is not None
-            and may_text(number, desk.business.sms_countries)
-            and not await self.store.has_opted_out(number)
-        )
+        may_be_texted = number is not None and may_text(number, desk.business.sms_countries)
+        texts_are_blocked = may_be_texted and not await self.store.takes_texts(number or "")
         session = BookingSession(
             call_sid=CallSid(call_sid),
             caller=number,
             business=desk.business,
             service=self.service,
             clock=self.clock,
-            can_text=can_text,
+            can_text=may_be_texted and not texts_are_blocked,
+            texts_are_blocked=texts_are_blocked,
             templates=desk.texts,
             identity=self._identity(CallSid(call_sid), number, desk, is_attested=is_attested),
         )
@@ -188,6 +205,7 @@ async def open_worker(settings: Settings, *, prompt: Path | None = None) -> Asyn
         worker.listening.prepare()
         closing.callback(worker.listening.close)
         async with worker.jobs:
+            worker.jobs.add("text_replies", worker.replies.run())
             try:
                 yield worker
             finally:
@@ -222,16 +240,34 @@ async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack)
     traces = Traces.to(settings.traces_url)
     closing.push_async_callback(asyncio.to_thread, traces.close)
     tally = CountedTally()
-    outbox = OutboxWorker(store, sender, owner=f"worker-{uuid4().hex}", tally=tally)
+    outboxes = [
+        OutboxWorker(
+            store,
+            each,
+            owner=f"worker-{uuid4().hex}",
+            channel=channel,
+            business=lambda: worker.desk.business,
+            clock=clock,
+            tally=tally,
+        )
+        for channel, each in _senders(settings, sender, closing).items()
+    ]
     service = BookingService(
         calendar=_calendar(settings, store, lambda: worker.desk.business, closing),
         store=store,
         clock=clock,
         settle=SettleTimes(http_timeout=timedelta(seconds=CALENDAR_SECS)),
-        on_text=outbox.wake,
+        on_text=lambda: worker.wake_outboxes(),
         tally=tally,
     )
-    jobs = Jobs(service, outbox, store, max_call_secs=settings.max_call_secs)
+    replies = TextReplies(
+        store=store,
+        service=service,
+        desk=lambda: worker.desk,
+        clock=clock,
+        on_text=lambda: worker.wake_outboxes(),
+    )
+    jobs = Jobs(service, outboxes, store, max_call_secs=settings.max_call_secs)
     live_calls = LiveCalls()
     worker = Worker(
         settings=settings,
@@ -245,23 +281,58 @@ async def _connect(settings: Settings, desk: FrontDesk, closing: AsyncExitStack)
         twilio=twilio,
         sender=sender,
         calls=Calls(twilio),
+        outboxes=outboxes,
+        replies=replies,
         jobs=jobs,
         live_calls=live_calls,
         admission=Admission(live_calls, jobs.lag, most_calls=settings.most_calls, most_lag_ms=settings.most_lag_ms),
         traces=traces,
     )
+    worker.calcom_watch = _calcom_watch(worker, closing)
     worker.desk = await with_event_types(desk, worker.event_type)
     return worker
+
+
+def _senders(settings: Settings, texts: TwilioSender, closing: AsyncExitStack) -> Mapping[Channel, MessageSender]:
+    """Return what sends the messages of each channel that is in use."""
+    senders: dict[Channel, MessageSender] = {Channel.SMS: TextChannel(texts)}
+    if settings.has_mail:
+        senders[Channel.EMAIL] = MailSender(connect_mail(settings))
+    if secret := settings.owner_webhook_secret.get_secret_value():
+        senders[Channel.WEBHOOK] = webhook = OwnerWebhook(secret)
+        closing.push_async_callback(webhook.aclose)
+    return senders
 
 
 def _calendar(settings: Settings, store: Store, business: Callable[[], Business], closing: AsyncExitStack) -> Calendar:
     if settings.calendar_in_use == "builtin":
         return BuiltinCalendar(store, business)
     calendar = CalComCalendar.connect(
-        settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
+        settings.calcom_base_url,
+        api_key=settings.calcom_api_key.get_secret_value(),
+        timeout_secs=CALENDAR_SECS,
+        action_of=lambda event_type_id: business().action_of(event_type_id),
     )
     closing.push_async_callback(calendar.aclose)
     return calendar
+
+
+def _calcom_watch(worker: Worker, closing: AsyncExitStack) -> CalComWatch | None:
+    settings = worker.settings
+    if settings.calendar_in_use != "calcom":
+        return None
+    # Connections of its own: no call waits for them.
+    client = connect(
+        settings.calcom_base_url, api_key=settings.calcom_api_key.get_secret_value(), timeout_secs=CALENDAR_SECS
+    )
+    closing.push_async_callback(client.aclose)
+    outside = worker.service.outside(
+        CalComSource(client),
+        calendar="calcom",
+        desk=lambda: worker.desk,
+        calendar_texts=settings.calcom_sends_texts,
+    )
+    return CalComWatch(outside, worker.store, CalComSubscription(client), settings)
 
 
 async def check_accounts(worker: Worker) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from agent.business import BusinessFile, business_of
+from agent.business import business_of
+from agent.business_file import BusinessFile
 from agent.toml_lines import parse_toml
 from appointments.availability import LOOK_AHEAD
 from appointments.errors import ConfigError

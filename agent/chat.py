@@ -13,16 +13,21 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from agent.bootstrap import open_worker
+from agent.expectations import Expectation
 from agent.outcome import Outcome, report_on_record
-from agent.rehearsal import LOOK_SECS, SETTLE_SECS, Event, Rehearsal, Rehearsed, as_dialled, new_folder
+from agent.rehearsal import Rehearsal, new_folder
+from agent.rehearsal_events import Event, as_dialled
+from agent.rehearsed import Rehearsed
 from agent.report_lines import line_console, print_report
-from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioLine, load_scenario
+from agent.scenarios import Scenario, ScenarioCaller, ScenarioLine, load_scenario
 from agent.stand_ins import running_stand_ins, stop
+from agent.standing import LOOK_SECS, SETTLE_SECS, settle
 from agent.transfer import TRANSFERRED, what_is_told
 from agent.typed import run_typed_call
 from agent.typed_caller import chat_process
 from appointments.contact import valid_caller
 from appointments.errors import ConfigError
+from appointments.store.records import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -119,8 +124,8 @@ async def texts_settled(store: Store, call_sid: CallSid, *, patience_secs: float
 
 async def _has_open_texts(store: Store, call_sid: CallSid) -> bool:
     for appointment in await store.appointments(call_sid):
-        texts = await store.texts(appointment.appointment_id)
-        if any(text.state in ("pending", "leased") for text in texts):
+        messages = await store.messages(appointment.appointment_id)
+        if any(each.state in ("pending", "leased") and each.not_before == AT_ONCE for each in messages):
             return True
     return False
 
@@ -154,10 +159,10 @@ async def chat_with_stand_ins(
     if name and not as_json:
         _remark(setting(scenario, rehearsed.business))
     rehearsal = Rehearsal(scenario, new_folder("chat"), rehearsed)
-    rehearsal.prepare()
+    rehearsal.world.prepare()
     async with running_stand_ins() as stand_ins:
-        await rehearsal.set_up(stand_ins)
-        environment = rehearsal.typed_environment(stand_ins) | (model.environment() if model else {})
+        await rehearsal.world.set_up(stand_ins)
+        environment = rehearsal.world.environment(stand_ins) | (model.environment() if model else {})
         outcome = await _converse(rehearsal, stand_ins, environment, show)
         await rehearsal.read_transcript()
         report = await rehearsal.judge(stand_ins, outcome, expects=name is not None)
@@ -190,12 +195,12 @@ async def _converse(
                     outcome.dialled.append(as_dialled(told))
                 show(told)
 
-            await _relay(process, noted, texts, on_first=lambda: rehearsal.start_faults(stand_ins))
+            await _relay(process, noted, texts, on_first=lambda: rehearsal.world.start_faults(stand_ins))
         finally:
             await stop(process, ends_by_itself=True)
     if process.returncode:
         outcome.problems.append(f"the chat broke off, with exit status {process.returncode}")
-    await rehearsal.settle(outcome, patience_secs=LOOK_SECS)
+    await settle(rehearsal.world, stand_ins, outcome, patience_secs=LOOK_SECS)
     await texts.show_new()
     return outcome
 

@@ -187,12 +187,13 @@ def simulator(
     twilio_port: Annotated[int, typer.Option(help="Twilio's port; 0: any.")] = 0,
     openai_port: Annotated[int, typer.Option(help="OpenAI's port; 0: any.")] = 0,
     calcom_port: Annotated[int, typer.Option(help="Cal.com's port; 0: any.")] = 0,
+    smtp_port: Annotated[int, typer.Option(help="The mail server's port; 0: any.")] = 0,
     worker_port: Annotated[int, typer.Option(help="Where the worker will listen.")] = 8080,
 ) -> None:
     """Run the stand-ins alone and print the environment of a worker that uses them."""
     from agent.stand_ins import run_alone
 
-    ports = {"twilio": twilio_port, "openai": openai_port, "calcom": calcom_port}
+    ports = {"twilio": twilio_port, "openai": openai_port, "calcom": calcom_port, "smtp": smtp_port}
     asyncio.run(run_alone(ports, worker_port=worker_port))
 
 
@@ -223,6 +224,19 @@ def doctor(
     from agent.doctor import run
 
     raise typer.Exit(asyncio.run(run(None if no_env_file else env_file, as_json=as_json)))
+
+
+@app.command()
+def event_types(env_file: EnvFile = Path(".env"), no_env_file: NoEnvFile = False) -> None:
+    """List the event types at Cal.com and which of them can be booked by phone, ready for the business file."""
+    from agent.logs import configure_logs
+    from agent.settings import calcom_settings
+
+    configure_logs("ERROR", "console", show_pii=False)
+    settings = calcom_settings(None if no_env_file else env_file)
+    from agent.event_types import run
+
+    asyncio.run(run(settings))
 
 
 @app.command()

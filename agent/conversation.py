@@ -32,6 +32,7 @@ from agent.context_budget import ContextBudget
 from agent.dtmf import KeyCollector
 from agent.keypad import Keypad
 from agent.latency import LatencyWatch
+from agent.outside_news import watch_outside_news
 from agent.patience import Patience, TurnsWithoutModel, tells_to_wait
 from agent.saying_on import Rest, SayingOn
 from agent.slow_words import slow_words
@@ -209,6 +210,7 @@ class Conversation:
             asyncio.create_task(self._watch_goodbye()),
             asyncio.create_task(watch_transfer(self)),
             asyncio.create_task(watch_length(self, max_secs)),
+            asyncio.create_task(watch_outside_news(self)),
         ]
         try:
             await runner.run()

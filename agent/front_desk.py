@@ -9,11 +9,30 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent import phrases
-from agent.business import load_business, load_code_template, load_prompts, load_sms_template, names_calcom
+from agent.business import (
+    load_business,
+    load_code_template,
+    load_email_template,
+    load_prompts,
+    load_reply_template,
+    load_sms_template,
+    names_calcom,
+)
 from agent.instructions import render_greeting, render_instructions
+from appointments.booking_fields import misfits
 from appointments.errors import CalendarRejected, CalendarUnavailable, ConfigError
-from calendars.calcom import EVENT_TYPE_PLACES
-from prompts.loader import BOOKING_SCRIPT, CODE_TEMPLATE, SMS_TEMPLATES, TRANSFER_SCRIPT, sms_template_path
+from appointments.message_plan import email_name
+from calendars.calcom_requests import EVENT_TYPE_PLACES
+from prompts.loader import (
+    BOOKING_SCRIPT,
+    CODE_TEMPLATE,
+    EMAIL_TEMPLATES,
+    REPLY_TEMPLATES,
+    SMS_TEMPLATES,
+    TRANSFER_SCRIPT,
+    email_template_path,
+    sms_template_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,6 +49,9 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_SECS = 1.0
 TRY_AGAIN_SECS = 5.0
 """What was refused may become good by a file that is not watched yet, or by a service that answers again."""
+
+ASK_AGAIN_SECS = 600.0
+"""An event type may be changed at the calendar at any time, and nobody tells us."""
 
 GO_ON = "calls go on with what was good before"
 
@@ -69,18 +91,40 @@ def read_front_desk(settings: Settings, prompt: Path | None = None) -> FrontDesk
         prompt: Instructions to use instead of the business's.
 
     Raises:
-        ConfigError: a file is wrong; names file and line. Or it names event types of Cal.com that nobody can ask for.
+        ConfigError: a file is wrong; names file and line. Or it names event types of Cal.com that nobody can ask for,
+            or ways to tell the owner that nobody can go.
     """
     business = load_business(settings.business_file, event_type_id=settings.event_type_id)
-    if mistake := calendar_mistake(settings, business):
+    if mistake := calendar_mistake(settings, business) or owner_mistake(settings, business):
         raise ConfigError(f"{settings.business_file}: {mistake}")
     if countries := tuple(settings.sms_countries.replace(",", " ").split()):
         business = replace(business, sms_countries=countries)
     return FrontDesk(
         business=business,
         prompts=load_prompts(business, prompt),
-        texts={name: load_sms_template(name) for name in SMS_TEMPLATES} | {CODE_TEMPLATE: load_code_template()},
+        texts={
+            **{name: load_sms_template(name) for name in SMS_TEMPLATES},
+            **{name: load_reply_template(name) for name in REPLY_TEMPLATES},
+            CODE_TEMPLATE: load_code_template(),
+            **_emails(settings),
+        },
     )
+
+
+def _emails(settings: Settings) -> dict[str, str]:
+    """Return the templates of e-mails by their names, none where none are sent: Cal.com sends its own."""
+    if not settings.has_mail or settings.calendar_in_use == "calcom":
+        return {}
+    return {email_name(kind): load_email_template(kind) for kind in EMAIL_TEMPLATES}
+
+
+def owner_mistake(settings: Settings, business: Business) -> str:
+    """Say what keeps the owner of `business` from being told, "" when nothing does."""
+    if business.owner.webhook and not settings.owner_webhook_secret.get_secret_value():
+        return "owner: webhook needs OWNER_WEBHOOK_SECRET, which it is signed with. Make one: openssl rand -hex 32"
+    if business.owner.email and not settings.has_mail:
+        return "owner: email needs a mail server: set SMTP_URL, or delete the line"
+    return ""
 
 
 def calendar_mistake(settings: Settings | AuthorSettings, business: Business) -> str:
@@ -117,11 +161,14 @@ async def with_event_types(desk: FrontDesk, event_type: Callable[[Action], Await
 
 async def _event_type(action: Action, event_type: Callable[[Action], Awaitable[EventType]]) -> EventType:
     try:
-        return await event_type(action)
+        found = await event_type(action)
     except CalendarRejected as error:
         # The calendar does not know where the number that it refuses is written.
         said = str(error).replace(EVENT_TYPE_PLACES, action.event_type_place)
         raise CalendarRejected(f"{action.name}: {said}") from error
+    if fatal := [misfit for misfit in misfits(action, found) if misfit.is_fatal]:
+        raise ConfigError("\n".join(f"{action.name}: {misfit.seen}. {misfit.fix}" for misfit in fatal))
+    return found
 
 
 class FrontDeskWatch:
@@ -139,13 +186,14 @@ class FrontDeskWatch:
         tried_at = loop.time()
         while True:
             now = await asyncio.to_thread(self._fingerprint)
-            if now != seen or (self._complaint and loop.time() - tried_at >= TRY_AGAIN_SECS):
-                await self._take_over()
+            pause = TRY_AGAIN_SECS if self._complaint else ASK_AGAIN_SECS
+            if now != seen or loop.time() - tried_at >= pause:
+                await self._take_over(is_edited=now != seen)
                 seen, tried_at = now, loop.time()
             await asyncio.sleep(LOOK_EVERY_SECS)
 
-    async def _take_over(self) -> None:
-        """Use what the files say now, if it is good."""
+    async def _take_over(self, *, is_edited: bool) -> None:
+        """Use what the files say now, and what the calendar says of the event types, if it is good."""
         worker = self._worker
         try:
             desk = await with_event_types(await asyncio.to_thread(read_front_desk, worker.settings), worker.event_type)
@@ -154,7 +202,10 @@ class FrontDeskWatch:
         except (ConfigError, CalendarRejected) as error:
             self._complain("front_desk_refused", str(error))
         except CalendarUnavailable as error:
-            self._complain("front_desk_waits", str(error))
+            if is_edited or self._complaint:
+                self._complain("front_desk_waits", str(error))
+            else:
+                log.warning("event_types_not_asked", error=str(error))
 
     async def _use(self, desk: FrontDesk) -> None:
         was_ready = self._worker.is_ready
@@ -188,8 +239,8 @@ class FrontDeskWatch:
 
     def _fingerprint(self) -> tuple[tuple[int, ...], ...]:
         """Return what changes when a file does; following links, as a mounted volume swaps them."""
-        texts = (sms_template_path(name) for name in (*SMS_TEMPLATES, CODE_TEMPLATE))
-        shipped = (BOOKING_SCRIPT, TRANSFER_SCRIPT, *texts)
+        texts = (sms_template_path(name) for name in (*SMS_TEMPLATES, *REPLY_TEMPLATES, CODE_TEMPLATE))
+        shipped = (BOOKING_SCRIPT, TRANSFER_SCRIPT, *texts, *map(email_template_path, EMAIL_TEMPLATES))
         return tuple(_mark(file) for file in (self._business_file, self._worker.desk.prompts.prompt.path, *shipped))
 
 

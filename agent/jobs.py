@@ -1,4 +1,4 @@
-"""What a worker does beside its calls: sends texts and settles bookings and calls that a dead process left open."""
+"""What a worker does beside its calls: sends messages and settles bookings and calls that a dead process left open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appointments.outbox import OPTED_OUT
 from telephony.errors import TwilioNotDone, TwilioRefused, TwilioUnclear
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Collection, Coroutine, Sequence
     from types import TracebackType
 
     from appointments.outbox import OutboxWorker
@@ -30,6 +30,9 @@ BROKEN_OFF = "broken_off"
 """The outcome of a call whose worker died."""
 KEY_REFUSED = 401
 """The HTTP status of a login that Twilio does not take. 403 may be about the text, such as a country that is not on."""
+QUEUE_FULL = 21611
+"""Twilio's code for a number whose queue of texts is full: https://www.twilio.com/docs/api/errors/21611"""
+QUEUE_SECS = 30.0
 GOODBYE_SECS = 60
 SETTLE_EVERY_SECS = 5.0
 LOOP_TICK_SECS = 0.02
@@ -52,36 +55,40 @@ class TwilioSender:
         try:
             return await self._messages.send(to, body, outbox_id)
         except TwilioRefused as error:
-            _check_key(error)
+            _check_moment(error)
             raise MessageRefused(str(error), code=error.code, is_opt_out=error.code == OPTED_OUT) from error
         except TwilioUnclear as error:
             raise MessageUnclear(str(error)) from error
         except TwilioNotDone as error:
             raise MessageDeferred(str(error), retry_after_secs=error.retry_after_secs) from error
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
         try:
-            return await self._messages.find(to, body, since)
+            return await self._messages.find(to, body, since, other_than=other_than)
         except TwilioRefused as error:
-            _check_key(error)
+            _check_moment(error)
             raise MessageRefused(str(error), code=error.code) from error
         except (TwilioUnclear, TwilioNotDone) as error:
             raise MessageDeferred(str(error)) from error
 
 
-def _check_key(error: TwilioRefused) -> None:
-    """Raise `MessageDeferred` when our key is refused, and not the text: it goes out once the key is put right."""
+def _check_moment(error: TwilioRefused) -> None:
+    """Raise `MessageDeferred` when it is not the text that is refused, but our key or a queue that is full."""
+    if error.code == QUEUE_FULL:
+        raise MessageDeferred(str(error), retry_after_secs=QUEUE_SECS) from error
     if error.status == KEY_REFUSED:
         log.error("twilio_key_refused", hint="texts wait for a day: put the key right and restart the worker")
         raise MessageDeferred(str(error)) from error
 
 
 class Jobs:
-    """Runs the outbox, the settling, the watch over the event loop and what is added, for as long as it is open."""
+    """Runs the outboxes, the settling, the watch over the event loop and what is added, for as long as it is open."""
 
-    def __init__(self, service: BookingService, outbox: OutboxWorker, store: Store, *, max_call_secs: int) -> None:
+    def __init__(
+        self, service: BookingService, outboxes: Sequence[OutboxWorker], store: Store, *, max_call_secs: int
+    ) -> None:
         self._service = service
-        self._outbox = outbox
+        self._outboxes = outboxes
         self._store = store
         self._longest_call = longest_call(max_call_secs)
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,7 +96,7 @@ class Jobs:
         """How late the event loop is."""
 
     async def __aenter__(self) -> Self:
-        self._sending = self.add("outbox", self._outbox.run())
+        self._sending = {self.add(f"outbox_{each.channel}", each.run()) for each in self._outboxes}
         self.add("settling", self._settle())
         self.add("event_loop_watch", watch_event_loop(self.lag))
         return self
@@ -104,9 +111,10 @@ class Jobs:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._outbox.finish()
+        for outbox in self._outboxes:
+            outbox.finish()
         # What is not sent by then stays in the outbox for the next process.
-        await asyncio.wait({self._sending}, timeout=LAST_TEXTS_SECS)
+        await asyncio.wait(self._sending, timeout=LAST_TEXTS_SECS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agent.bootstrap import Worker
     from appointments.store.records import CallRecord
     from telephony.media_stream import CallStart
-    from telephony.routes import IncomingCall
+    from telephony.routes import IncomingCall, IncomingText
     from telephony.tokens import StreamTokens
 
 log = structlog.get_logger(__name__)
@@ -178,13 +178,12 @@ class Line:
     async def text_status(self, outbox_id: str, form: Mapping[str, str]) -> None:
         status, code = form.get("MessageStatus", ""), form.get("ErrorCode", "")
         message_sid = form.get("MessageSid", "")
-        if await self._worker.store.text_status(outbox_id, status, message_sid=message_sid, error_code=code):
+        if await self._worker.store.message_status(outbox_id, status, message_sid=message_sid, error_code=code):
             metrics.text_status(status)
         log.info("text_status_changed", outbox_id=outbox_id, status=status, code=code)
 
-    async def text_received(self, sender: str, body: str, opt_out_type: str | None) -> None:
-        if opt_out_type == "STOP":
-            await self._worker.store.opt_out(sender)
-        elif opt_out_type == "START":
-            await self._worker.store.opt_in(sender)
-        log.info("text_received", opt_out_type=opt_out_type, pii_body=body)
+    async def text_received(self, text: IncomingText) -> None:
+        await self._worker.replies.take(text)
+        log.info(
+            "text_received", message_sid=text.message_sid, opt_out_type=text.opt_out_type or None, pii_body=text.body
+        )

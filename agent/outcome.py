@@ -5,42 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 from agent.booked_before import call_before
-from agent.builtin_world import TAKER, fired
-from agent.stand_ins import database_url
-from agent.verdict import (
-    Held,
-    concerned,
-    wrong_bookings,
-    wrong_record,
-    wrong_requests,
-    wrong_texts,
-    wrong_transfer,
-    wrong_words,
-)
+from agent.standing import look
+from agent.verdict import Happened, shortcomings
 from appointments.model import LIVE, AppointmentStatus
-from appointments.store.records import STAGES
-from appointments.store.store import Store
+from appointments.store.records import AT_ONCE, STAGES, Channel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.rehearsal import Event, Rehearsed
-    from agent.scenarios import Expectation, Scenario
+    from agent.expectations import Expectation
+    from agent.rehearsal_events import Event
+    from agent.rehearsal_world import RehearsalWorld
+    from agent.scenarios import Scenario
     from agent.settings import CalendarName
     from agent.stand_ins import StandIns
-    from appointments.model import Appointment, Booking, Business, CallSid
-    from appointments.store.records import CallerRequest, CallTimes
-
-HELD = ("accepted", "pending")
-"""The statuses of a Cal.com booking that holds its slot."""
-NOT_ACCEPTED = ("failed", "undelivered", "canceled")
-EVER = {"start": datetime(2000, 1, 1, tzinfo=UTC), "end": datetime(2200, 1, 1, tzinfo=UTC)}
+    from appointments.model import Appointment, Business, CallSid
+    from appointments.store.records import CallTimes
+    from appointments.store.store import Store
 
 
 @dataclass(slots=True)
@@ -83,6 +70,7 @@ class Report:
     appointments: Sequence[dict[str, Any]] = ()
     """What was booked, moved, confirmed or cancelled in the call."""
     sms: Sequence[dict[str, str]] = ()
+    mails: Sequence[dict[str, str]] = ()
     turns: Sequence[dict[str, Any]] = ()
     greeting_ms: int | None = None
     voice_to_voice_ms: dict[str, int] | None = None
@@ -109,57 +97,40 @@ class Report:
 
 
 async def judge(
-    scenario: Scenario,
+    world: RehearsalWorld,
     expect: Expectation | None,
-    rehearsed: Rehearsed,
     stand_ins: StandIns,
-    folder: Path,
     events: Sequence[Event],
     outcome: Outcome,
 ) -> Report:
     """Look at the calendar, the texts and the record, and compare them with `expect`; None: anything may stand."""
-    states = {service: await stand_ins.state(service) for service in stand_ins.services}
-    texts = [
-        message
-        for message in states["twilio"]["messages"]
-        if message["to"] in concerned(scenario) and message["status"] not in NOT_ACCEPTED
-    ]
-    record = await _record(folder)
-    live = [each for each in record.appointments if each.status in LIVE]
-    faults = [fault for state in states.values() for fault in state["faults"]]
-    business = rehearsed.business
-    if rehearsed.calendar == "builtin":
-        held = _held_by_us(record.bookings, live)
-        faults += await asyncio.to_thread(fired, folder / "slotline.db")
-    else:
-        held = _held_by_calcom(states["calcom"]["bookings"], business)
+    scenario, business = world.scenario, world.business
+    standing = await look(world, stand_ins)
     problems = list(outcome.problems)
     if expect:
-        # What the calendar holds amiss is not told a second time as what the record says.
-        wrong = wrong_bookings(scenario, expect, business, held)
-        problems += wrong or wrong_record(scenario, expect, record.appointments)
-        problems += wrong_requests(expect, record.requests)
-        problems += [*wrong_texts(expect, texts), *wrong_words(expect, events)]
-        problems += wrong_transfer(expect, outcome.dialled)
+        happened = Happened(standing.texts, standing.mails, events, outcome.dialled)
+        problems += shortcomings(scenario, expect, business, standing, happened)
+    appointments = standing.record.appointments
     before = {call_before(place): each.at.replace(tzinfo=business.zone) for place, each in enumerate(scenario.booked)}
-    ours = [each for each in record.appointments if _is_touched(each, before.get(each.call_sid))]
+    ours = [each for each in appointments if _is_touched(each, before.get(each.call_sid))]
     starts = {each.slot.start for each in ours if each.call_sid not in before}
     return Report(
         scenario=scenario.stem,
         ok=not problems,
-        calendar=rehearsed.calendar,
-        booked=any(each.start in starts for each in held),
+        calendar=world.rehearsed.calendar,
+        booked=any(each.start in starts for each in standing.held),
         **_described(ours, business),
-        sms=[{"to": m["to"], "body": m["body"], "status": m["status"]} for m in texts],
+        sms=[{"to": m["to"], "body": m["body"], "status": m["status"]} for m in standing.texts],
+        mails=[{"to": mail["to"], "subject": mail["subject"], "body": mail["text"]} for mail in standing.mails],
         turns=_turns(events),
         greeting_ms=outcome.greeting_ms,
         voice_to_voice_ms=None if outcome.is_typed else percentiles(outcome.voice_to_voice_ms),
-        **_measured(record.times),
+        **_measured(standing.record.times),
         dialled=outcome.dialled,
-        guarded=await asyncio.to_thread(_guarded, folder / "worker.log"),
-        faults=faults,
+        guarded=await asyncio.to_thread(_guarded, world.folder / "worker.log"),
+        faults=standing.faults,
         problems=problems,
-        files=_files(folder),
+        files=_files(world.folder),
     )
 
 
@@ -204,21 +175,6 @@ def _described(ours: Sequence[Appointment], business: Business) -> dict[str, Any
     return {"appointment": standing[-1] if standing else None, "appointments": told}
 
 
-def _held_by_calcom(bookings: Sequence[dict[str, Any]], business: Business) -> list[Held]:
-    titles = {int(action.event_type_id): action.title for action in business.actions}
-    ours = [booking for booking in bookings if booking["by"] == "api" and booking["status"] in HELD]
-    return [Held(datetime.fromisoformat(each["start"]), titles[each["eventTypeId"]]) for each in ours]
-
-
-def _held_by_us(bookings: Sequence[Booking], appointments: Sequence[Appointment]) -> list[Held]:
-    titles = {appointment.booking_uid: appointment.title for appointment in appointments}
-    return [
-        Held(booking.slot.start, titles.get(booking.uid, "nothing in the record"))
-        for booking in bookings
-        if not booking.idempotency_key.startswith(TAKER)
-    ]
-
-
 async def report_on_record(
     store: Store,
     call_sid: CallSid,
@@ -230,7 +186,14 @@ async def report_on_record(
 ) -> Report:
     """Report on a call by our own record only, when the services are real."""
     ours = await store.appointments(call_sid)
-    texts = [text for appointment in ours for text in await store.texts(appointment.appointment_id)]
+    messages = [
+        message
+        for appointment in ours
+        for message in await store.messages(appointment.appointment_id)
+        if message.not_before == AT_ONCE  # what is planned for later is none of the call
+    ]
+    texts = [message for message in messages if message.channel is Channel.SMS]
+    mails = [message for message in messages if message.channel is Channel.EMAIL and message.state == "sent"]
     times = await store.times(call_sid)
     return Report(
         scenario="",
@@ -239,35 +202,13 @@ async def report_on_record(
         booked=any(each.status is AppointmentStatus.ACTIVE for each in ours),
         **_described(ours, business),
         sms=[{"to": text.to, "body": text.body, "status": text.status or text.state} for text in texts],
+        mails=[{"to": mail.to, "subject": mail.subject, "body": mail.body} for mail in mails],
         turns=_turns(events),
         greeting_ms=times.greeting_ms,
         voice_to_voice_ms=percentiles([turn.voice_to_voice_ms for turn in times.turns]),
         **_measured([times]),
         problems=problems,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """What our own database has: appointments, what the built-in calendar holds, what callers left and waited."""
-
-    appointments: Sequence[Appointment]
-    bookings: Sequence[Booking]
-    requests: Sequence[CallerRequest]
-    times: Sequence[CallTimes]
-
-
-async def _record(folder: Path) -> _Record:
-    store = await Store.open(database_url(folder))
-    try:
-        return _Record(
-            appointments=await store.appointments(),
-            bookings=await store.bookings(**EVER),
-            requests=await store.requests(),
-            times=await store.timed_calls(),
-        )
-    finally:
-        await store.close()
 
 
 def _describe(appointment: Appointment, business: Business) -> dict[str, Any]:
@@ -277,6 +218,7 @@ def _describe(appointment: Appointment, business: Business) -> dict[str, Any]:
         "duration_min": round(appointment.slot.duration.total_seconds() / 60),
         "attendee": appointment.attendee.name,
         "phone": appointment.attendee.phone,
+        "email": appointment.attendee.email,
         "booking_uid": appointment.booking_uid,
         "status": appointment.status.value,
     }

@@ -109,7 +109,7 @@ class Overflow:
         if call.parameters.get("Digits") != YES or not call.caller:
             return self._offer_call_back(call)
         wish = CallerRequest(CallSid(call.call_sid), RequestKind.CALL_BACK, PhoneNumber(call.caller), notes=NOTES)
-        await self._worker.service.leave_request(wish)
+        await self._worker.service.leave_request(wish, self._worker.desk.business)
         log.info("call_back_requested")
         return twiml.refuse(WILL_CALL)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from agent.outcome import Report
-from agent.rehearsal import Event, Rehearsal, Rehearsed, new_folder
+from agent.rehearsal import Rehearsal, new_folder
+from agent.rehearsed import Rehearsed
 from agent.report_lines import latency_line, line_console, print_report
 from agent.scenarios import DEFAULT_SCENARIO, list_scenarios, load_scenario
 from appointments.errors import ConfigError, SlotlineError
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from agent.rehearsal_events import Event
     from agent.scenarios import Scenario
     from agent.settings import CalendarName
 
-COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "person": "magenta", "problem": "red"}
+COLOURS = {"caller": "cyan", "agent": "green", "tool": "yellow", "person": "magenta", "owner": "blue", "problem": "red"}
 
 
 async def run(

@@ -47,6 +47,8 @@ def print_report(console: Console, report: Report, *, is_real: bool = False, exp
     for sms in report.sms:
         body = escape(sms["body"]).replace("\n", _INDENT)
         console.print(f"SMS          to {sms['to']} ({sms['status']}){_INDENT}{body}")
+    for mail in report.mails:
+        console.print(f"E-mail       to {escape(mail['to'])}{_INDENT}{escape(mail['subject'])}")
     for fault in report.faults:
         console.print(f"Fault        {fault['service']} {fault['on']}: {fault['kind']}")
     if report.guarded:
@@ -71,7 +73,7 @@ def print_report(console: Console, report: Report, *, is_real: bool = False, exp
 
 def _appointment(appointment: Mapping[str, Any]) -> str:
     a = appointment
-    whose = f"{escape(a['attendee'])}, {a['phone']}"
+    whose = ", ".join(escape(part) for part in (a["attendee"], a["phone"] or a["email"]) if part)
     return f"{a['start']}, {a['duration_min']} min, {whose}{_INDENT}{a['status']}, booking {a['booking_uid']}"
 
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import difflib
-import re
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, model_validator
 
-from agent.business import LONGEST, SHORTEST, load_business
+from agent.business import load_business
+from agent.business_file import LONGEST, SHORTEST
+from agent.expectations import Expectation, LaterExpectation
+from agent.scenario_fields import (
+    EventTypeOptions,
+    Expression,
+    Keys,
+    LocalTime,
+    Moment,
+    Number,
+    Part,
+    Replies,
+    Spoken,
+    Text,
+    Times,
+    Voice,
+)
 from agent.stand_ins import event_type_setting
 from appointments.errors import ConfigError
 from prompts.loader import REHEARSAL_BUSINESS, scenario_paths
@@ -26,7 +34,6 @@ from prompts.reading import FileProblem, Problem, nearest_line, parse_yaml, read
 from simulator.dial_edge import Person
 from simulator.faults import MAY_BE_TAKEN, OPERATIONS, Kind
 from simulator.script import SMS_CODE
-from simulator.voices import UnknownVoice, VoicesMissing, check_voice
 from simulator.world import EVENT_TYPE_ID
 
 if TYPE_CHECKING:
@@ -37,91 +44,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SCENARIO = "books_the_first_offer"
 
-_LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?")
 
-
-def _regular_expression(text: str) -> str:
-    try:
-        re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
-    return text
-
-
-def _known_voice(name: str) -> str:
-    try:
-        check_voice(name)
-    except UnknownVoice as error:
-        raise ValueError(f"is wrong: {error}") from None
-    except VoicesMissing:
-        # A typed rehearsal needs no voice, and a spoken one says what to install.
-        return name
-    return name
-
-
-def _local_time(value: object) -> datetime:
-    try:
-        if isinstance(value, str) and _LOCAL_TIME.fullmatch(value):
-            return datetime.fromisoformat(value)
-    except ValueError:
-        pass  # such as the 31st of a month that has 30 days
-    raise ValueError(f"must be a day and a time of the business's clock such as 2026-12-01T09:00, not {value!r}")
-
-
-def _list_of_times(value: object) -> object:
-    if not isinstance(value, list):
-        raise ValueError(f"must be a list of times such as [2026-12-01T09:00, 2026-12-01T14:30], not {value!r}")
-    return value
-
-
-def _times_or_none(value: object) -> datetime | tuple[datetime, ...] | None:
-    if isinstance(value, list):
-        return tuple(map(_local_time, value))
-    return None if value is None else _local_time(value)
-
-
-def _like(pattern: str, what: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"must be {what}, not {text!r}")
-        return text
-
-    return AfterValidator(check)
-
-
-def _moment(value: float | str) -> float | str:
-    is_right = re.fullmatch(r"[a-z][a-z0-9_]*", value) if isinstance(value, str) else 0 <= value <= 60
-    if not is_right:
-        raise ValueError(f"must be a number of seconds, 60 at most, or the name of a tool, not {value!r}")
-    return value
-
-
-def _only_sms_code(text: str) -> str:
-    for placeholder in re.findall(r"\{\w*\}", text):
-        if placeholder != SMS_CODE:
-            raise ValueError(f"has {placeholder}, which is no placeholder; there is {SMS_CODE}")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1)]
-Spoken = Annotated[str, Field(min_length=1), AfterValidator(_only_sms_code)]
-Keys = Annotated[str, _like(r"([0-9*#]|\{sms_code\})+", f"keys, of 0 to 9, * and #, or {SMS_CODE}")]
-Number = Annotated[str, _like(r"\+[1-9][0-9]{5,14}", "a number in E.164 such as +14155550123")]
-Voice = Annotated[
-    str,
-    _like(r"[a-z]+(-[a-z0-9]+)*(\+[A-Za-z0-9]+)?", "a voice of espeak-ng such as en-us+f3"),
-    AfterValidator(_known_voice),
-]
-Expression = Annotated[str, Field(min_length=1), AfterValidator(_regular_expression)]
-LocalTime = Annotated[datetime, BeforeValidator(_local_time)]
-"""A time on the business's wall clock."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScenarioBehind(_Part):
+class ScenarioBehind(Part):
     """Somebody who talks behind the caller all the time, `db` quieter than they."""
 
     says: Spoken
@@ -129,17 +53,25 @@ class ScenarioBehind(_Part):
     db: float = Field(default=15, ge=0, le=60)
 
 
-class ScenarioCaller(_Part):
+class ScenarioCaller(Part):
     """Who phones, in which voice of espeak-ng, and how far above the line's noise (None: no noise).
 
     A `number` of None is withheld. `attestation` is how far the carrier vouches for it (None: it does not say).
+    `texts` is what becomes of texts to it: they arrive, or it is a landline, or its owner has texted STOP before.
     """
 
     number: Number | None = "+14155550123"
     attestation: Literal["A", "B", "C"] | None = None
+    texts: Literal["arrive", "landline", "stopped"] = "arrive"
     voice: Voice = "en-us+f3"
     noise_db: float | None = Field(default=None, ge=0, le=80)
     behind: ScenarioBehind | None = None
+
+    @model_validator(mode="after")
+    def _has_what_is_texted(self) -> ScenarioCaller:
+        if self.number is None and self.texts != "arrive":
+            raise ValueError("has no number that could be texted: leave out texts")
+        return self
 
     @property
     def is_attested(self) -> bool:
@@ -147,7 +79,7 @@ class ScenarioCaller(_Part):
         return self.number is not None and self.attestation == "A"
 
 
-class BookedBefore(_Part):
+class BookedBefore(Part):
     """An appointment that exists when the call begins; `number` None is the caller's, `title` None the first."""
 
     at: LocalTime
@@ -156,8 +88,26 @@ class BookedBefore(_Part):
     title: Text | None = None
 
 
-class ScenarioLine(_Part):
-    """One thing the caller does, the first time the agent's words match `when`."""
+class OwnerDeed(Part):
+    """What the owner does at Cal.com with a booking: the one that begins at `start`, None: the first of ours."""
+
+    does: Literal["accept", "reject", "cancel", "move", "no_show", "end"]
+    start: LocalTime | None = None
+    move_to: LocalTime | None = None
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_where_to(self) -> OwnerDeed:
+        if (self.does == "move") != (self.move_to is not None):
+            raise ValueError("needs move_to with does: move, and with nothing else")
+        return self
+
+
+class ScenarioLine(Part):
+    """One thing the caller does, the first time the agent's words match `when`.
+
+    `owner` is what the owner does meanwhile, as soon as the caller has said it.
+    """
 
     when: Expression | None = None
     say: Spoken | None = None
@@ -165,8 +115,9 @@ class ScenarioLine(_Part):
     silence: Annotated[float, Field(gt=0, le=120)] | None = None
     hang_up: Literal[True] | None = None
     line_breaks: Literal[True] | None = None
-    barge_in: Annotated[float | str, AfterValidator(_moment)] | None = None
+    barge_in: Moment | None = None
     then: Literal["hang_up"] | None = None
+    owner: OwnerDeed | None = None
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> ScenarioLine:
@@ -176,15 +127,19 @@ class ScenarioLine(_Part):
             raise ValueError(f"needs one of {', '.join(things)}; it has {' and '.join(given) or 'none'}")
         if self.then and self.hang_up:
             raise ValueError("hangs up twice: leave out then")
+        if self.owner and not self.say:
+            raise ValueError("has what the owner does meanwhile, but nothing that is said: leave out owner, or add say")
+        if self.owner and SMS_CODE in (self.say or ""):
+            raise ValueError(f"has what the owner does meanwhile, and {SMS_CODE}: give owner to another line")
         if self.barge_in is not None and SMS_CODE in (self.say or self.press or ""):
             raise ValueError(f"waits for the text that brings {SMS_CODE}: leave out barge_in")
         return self
 
 
-class ScenarioFault(_Part):
+class ScenarioFault(Part):
     """A service misbehaves, `times` times."""
 
-    service: Literal["calendar", "calcom", "twilio", "openai", "fallback"]
+    service: Literal["calendar", "calcom", "twilio", "mail", "openai", "fallback"]
     on: str
     kind: Kind
     times: int = Field(default=1, ge=1)
@@ -208,70 +163,34 @@ class ScenarioFault(_Part):
         return "calcom" if self.service == "calendar" else self.service
 
 
-class Expectation(_Part):
-    """What must stand at the end: where what was booked starts, None for no booking at all, and how many texts.
+class ScenarioLater(Part):
+    """What is lived through when it is `now`: the worker starts on the same record, and what is due happens.
 
-    `title`, where it is given, is what was booked. `moved`, `cancelled` and `confirmed` tell what became of the first
-    appointment that was there before; the others must stand as they were. The agent must say
-    each of `said` in some turn, and `unsaid` in none.
-    `transferred` claims that a person has taken the call, and `told` is what they must have heard first.
+    Then the owner does something, the caller answers by text, one text after the other, and calls, as far as each is
+    said.
     """
 
-    booking: Annotated[datetime | tuple[datetime, ...] | None, BeforeValidator(_times_or_none)]
-    title: Text | tuple[Text, ...] | None = None
-    moved: LocalTime | None = None
-    cancelled: bool = False
-    confirmed: bool = False
-    requests: tuple[Literal["call_back", "waitlist"], ...] = ()
-    codes: int = Field(default=0, ge=0)
-    sms: int = Field(ge=0)
-    said: tuple[Expression, ...] = ()
-    unsaid: Expression | None = None
-    transferred: bool = False
-    told: Expression | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_text_a_change(cls, data: object) -> object:
-        if not isinstance(data, dict) or "sms" in data:
-            return data
-        booking = data.get("booking")
-        booked = len(booking) if isinstance(booking, list) else int(booking is not None)
-        return {**data, "sms": booked + bool(data.get("moved")) + bool(data.get("cancelled"))}
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Expectation:
-        if isinstance(self.title, tuple) and len(self.title) != len(self.bookings):
-            raise ValueError(f"has {len(self.title)} titles for {len(self.bookings)} bookings")
-        if self.moved and self.cancelled:
-            raise ValueError("says moved and cancelled; a cancelled appointment is nowhere")
-        return self
-
-    @property
-    def bookings(self) -> tuple[datetime, ...]:
-        """When what was booked in the call starts."""
-        return self.booking if isinstance(self.booking, tuple) else (self.booking,) if self.booking else ()
-
-    @property
-    def titles(self) -> tuple[str, ...]:
-        """What was booked, for each booking; empty where anything will do."""
-        if self.title is None or isinstance(self.title, tuple):
-            return self.title or ()
-        return (self.title,) * max(1, len(self.bookings))
+    now: LocalTime
+    owner: OwnerDeed | None = None
+    sms_reply: Replies = ()
+    lines: tuple[ScenarioLine, ...] = ()
+    expect: LaterExpectation = LaterExpectation(sms=0)
 
 
-class Scenario(_Part):
-    """One rehearsed call, or two of the same caller."""
+class Scenario(Part):
+    """One rehearsed call, or two of the same caller, and what comes later of it."""
 
     name: Text
     business: Text = REHEARSAL_BUSINESS.stem
     """A shipped business file's name, or a path as seen from the scenario's file."""
     now: LocalTime | None = None
     """None: the system's time."""
-    free: Annotated[tuple[LocalTime, ...], BeforeValidator(_list_of_times)] | None = None
+    free: Times | None = None
     """None: the ordinary week; empty: nothing is free."""
-    minutes: dict[str, Annotated[int, Field(ge=SHORTEST, le=LONGEST)]] = {}
+    minutes: dict[str, Annotated[int, Field(ge=SHORTEST, le=LONGEST)]] = Field(default_factory=dict)
     """How long the appointments of those titles last."""
+    event_types: EventTypeOptions = Field(default_factory=dict)
+    """What else the event types of those titles are at Cal.com."""
     caller: ScenarioCaller = ScenarioCaller()
     person: Person = "answers"
     """What becomes of the phone that the caller is put through to."""
@@ -280,6 +199,7 @@ class Scenario(_Part):
     lines: tuple[ScenarioLine, ...] = Field(min_length=1)
     calls_again: tuple[ScenarioLine, ...] = ()
     """What the caller does in a second call, right after the first; empty: they do not call again."""
+    later: tuple[ScenarioLater, ...] = ()
     again: Text = "Sorry?"
     fallback: bool = False
     """Whether another stands in for model, recogniser and voice."""
@@ -292,10 +212,22 @@ class Scenario(_Part):
     @model_validator(mode="after")
     def _has_what_it_changes(self) -> Scenario:
         expect = self.expect
-        if not self.booked and (expect.moved or expect.cancelled or expect.confirmed):
+        if not self.booked and expect.changes:
             raise ValueError("expects a change of what exists before the call, and booked names nothing")
+        is_anything = self.booked or any(each.bookings for each in self.every_expectation)
+        if not is_anything and any(each.expect.changes for each in self.later):
+            raise ValueError("expects a change later, and nothing is booked by then")
         if self.caller.number is None and any(each.number is None for each in self.booked):
             raise ValueError("has a caller without a number: say number in each of booked")
+        return self
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> Scenario:
+        times = [self.now, *(each.now for each in self.later)]
+        if self.later and any(before is None or after is None or before >= after for before, after in pairwise(times)):
+            raise ValueError("has a later that is not later: each needs a now behind the one before, and so the call")
+        if self.caller.number is None and any(each.sms_reply for each in self.later):
+            raise ValueError("has a caller without a number, who cannot text: leave out sms_reply")
         return self
 
     @model_validator(mode="after")
@@ -307,7 +239,17 @@ class Scenario(_Part):
     @property
     def every_line(self) -> tuple[ScenarioLine, ...]:
         """What the caller does, in whichever call."""
-        return self.lines + self.calls_again
+        return self.lines + self.calls_again + tuple(line for later in self.later for line in later.lines)
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether the owner does something at Cal.com."""
+        return any(line.owner for line in self.every_line) or any(later.owner for later in self.later)
+
+    @property
+    def every_expectation(self) -> tuple[Expectation, ...]:
+        """What is expected, at whichever time."""
+        return (self.expect, *(later.expect for later in self.later))
 
     @property
     def open_times(self) -> tuple[datetime, ...] | None:
@@ -404,8 +346,14 @@ def _business_file(scenario: Scenario, line_of: LineOf) -> Path:
 def _check_titles(scenario: Scenario, line_of: LineOf) -> None:
     """Refuse titles that the business has no action of."""
     named: list[tuple[Loc, str]] = [(("minutes", title), title) for title in scenario.minutes]
+    named += [(("event_types", title), title) for title in scenario.event_types]
     named += [(("booked", place, "title"), each.title) for place, each in enumerate(scenario.booked) if each.title]
     named += [(("expect", "title"), title) for title in dict.fromkeys(scenario.expect.titles)]
+    named += [
+        (("later", place, "expect", "title"), title)
+        for place, later in enumerate(scenario.later)
+        for title in dict.fromkeys(later.expect.titles)
+    ]
     if not named:
         return
     titles = [action.title for action in rehearsed_business(scenario.business_file).actions]

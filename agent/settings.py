@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import ipaddress
 import logging
 import re
 import sys
@@ -19,8 +18,10 @@ from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agent.addresses import check_url, is_loopback
 from appointments.contact import known_country
 from appointments.errors import ConfigError
+from mail.server import MailServer, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,11 @@ _FIXES = {
     "twilio_api_key_secret": _TWILIO_KEYS,
     "openai_api_key": "Get it: https://platform.openai.com/api-keys",
     "calcom_api_key": "Get it: Cal.com → Settings → Developer → API keys",
+    "calcom_webhook_secret": "Make one: openssl rand -hex 32",
+    "smtp_url": "Write smtps://mail.example.com, or smtp:// with the port that your mail provider names",
+    "smtp_from": "Write an address that your mail provider lets you send from, such as clinic@example.com",
     "sms_countries": "Write two letters for each country, such as US,CA, or leave it empty",
+    "owner_webhook_secret": "Make one: openssl rand -hex 32",
     "metrics_token": "Make one: openssl rand -hex 32",
     "traces_url": "Write the whole address, such as http://127.0.0.1:4318/v1/traces",
     "business_file": "Copy prompts/business/rehearsal.toml, change it and name the copy here",
@@ -87,6 +92,13 @@ class Settings(BaseSettings):
     calcom_api_key: SecretStr = Field(default=SecretStr(""), validate_default=True)
     calcom_base_url: str = "https://api.cal.com"
     calcom_event_type_id: str = Field(default="", pattern="^[0-9]*$")
+    calcom_webhook_secret: SecretStr = SecretStr("")
+    calcom_sends_texts: bool = False
+    smtp_url: str = ""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = Field(default="", validate_default=True)
+    owner_webhook_secret: SecretStr = SecretStr("")
     data_dir: Path = Path("data")
     database_url: SecretStr = Field(default=SecretStr(""), validate_default=True)
     business_file: Path
@@ -130,7 +142,7 @@ class Settings(BaseSettings):
     @field_validator("public_base_url")
     @classmethod
     def _is_reachable_and_private(cls, url: str) -> str:
-        _check_url(url)
+        check_url(url)
         if "/twilio" in urlsplit(url).path:
             raise ValueError("is the address of a webhook: leave out /twilio and what follows")
         if url.startswith("http://") and not is_loopback(url):
@@ -140,7 +152,7 @@ class Settings(BaseSettings):
     @field_validator("twilio_api_base_url", "openai_base_url", "calcom_base_url")
     @classmethod
     def _is_url(cls, url: str) -> str:
-        _check_url(url)
+        check_url(url)
         return url.rstrip("/")
 
     @field_validator(
@@ -167,18 +179,19 @@ class Settings(BaseSettings):
             raise ValueError("is empty")
         return secret
 
-    @field_validator("metrics_token")
+    @field_validator("metrics_token", "calcom_webhook_secret", "owner_webhook_secret")
     @classmethod
-    def _cannot_be_guessed(cls, token: SecretStr) -> SecretStr:
-        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
-            raise ValueError(f"must have {SHORTEST_TOKEN} characters or more: whoever guesses it reads the metrics")
-        return token
+    def _cannot_be_guessed(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < SHORTEST_TOKEN:
+            harm = _GUESSED[str(info.field_name)]
+            raise ValueError(f"must have {SHORTEST_TOKEN} characters or more: whoever guesses it {harm}")
+        return secret
 
     @field_validator("traces_url")
     @classmethod
     def _is_whole_url(cls, url: str) -> str:
         if url:
-            _check_url(url)
+            check_url(url)
         return url
 
     @field_validator("calcom_api_key")
@@ -194,6 +207,22 @@ class Settings(BaseSettings):
         if event_type_id and "calcom_api_key" in info.data and not info.data["calcom_api_key"].get_secret_value():
             raise ValueError("is set without CALCOM_API_KEY: set both or neither")
         return event_type_id
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, url: str) -> str:
+        if url:
+            MailServer.at(url)
+        return url
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _can_be_written_as(cls, sender: str, info: ValidationInfo) -> str:
+        if sender:
+            Sender.parse(sender)
+        elif info.data.get("smtp_url"):
+            raise ValueError("is unset beside SMTP_URL: name the address that e-mails come from")
+        return sender
 
     @field_validator("twilio_api_key_secret")
     @classmethod
@@ -232,6 +261,11 @@ class Settings(BaseSettings):
     def calendar_in_use(self) -> CalendarName:
         """The calendar that is booked."""
         return _calendar_in_use(self.calendar, self.calcom_api_key)
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether e-mails can be sent."""
+        return bool(self.smtp_url)
 
     @property
     def event_type_id(self) -> str:
@@ -325,6 +359,21 @@ class TalkSettings(AuthorSettings):
         }
 
 
+class CalComSettings(BaseSettings):
+    """The settings that decide which account at Cal.com is asked: the others may be missing or wrong."""
+
+    model_config = Settings.model_config
+
+    calcom_api_key: SecretStr = SecretStr("")
+    calcom_base_url: str = Settings.model_fields["calcom_base_url"].default
+
+    @field_validator("calcom_base_url")
+    @classmethod
+    def _is_url(cls, url: str) -> str:
+        check_url(url)
+        return url.rstrip("/")
+
+
 def load_settings(env_file: Path | None = Path(".env"), *, given: Mapping[str, object] | None = None) -> Settings:
     """Return the settings, or raise a `SettingsError` with all that is wrong and where to get it.
 
@@ -338,6 +387,11 @@ def load_settings(env_file: Path | None = Path(".env"), *, given: Mapping[str, o
 def author_settings(env_file: Path | None) -> AuthorSettings:
     """Return what a writer of instructions needs of the settings; the others may be missing or wrong."""
     return _read(AuthorSettings, env_file)
+
+
+def calcom_settings(env_file: Path | None) -> CalComSettings:
+    """Return what asking Cal.com needs of the settings; the others may be missing or wrong."""
+    return _read(CalComSettings, env_file)
 
 
 def talk_settings(env_file: Path | None) -> TalkSettings:
@@ -421,31 +475,14 @@ def _cure(field: str, details: ErrorDetails) -> str:
     return ""
 
 
+_GUESSED = {
+    "metrics_token": "reads the metrics",
+    "calcom_webhook_secret": "speaks for Cal.com",
+    "owner_webhook_secret": "can forge notices",
+}
+"""What comes of a secret that is too short."""
 _PATTERNS = {
     "twilio_account_sid": "must start with AC",
     "twilio_api_key_sid": "must start with SK",
     "calcom_event_type_id": "must be the number of an event type, as in its address at Cal.com",
 }
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be a URL starting with https://")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("must be a plain URL, without user, ? or #")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether what `url` names is on this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent import phrases
-from tools.booking import texts_of, tool_name
+from appointments.store.records import MessageKind
+from tools.booking import plan_of, tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,7 +21,7 @@ def slow_words(session: BookingSession, tools: Collection[str]) -> str:
     wait.
     """
     booking = [action for action in session.actions if tool_name(action) in tools]
-    if booking and all(texts_of(session, action).to for action in booking):
+    if booking and all(plan_of(session, action).texts(MessageKind.CONFIRMATION) for action in booking):
         return phrases.SLOW_BOOKING
     if not tools:
         return phrases.SLOW

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import shlex
 import signal
 import socket
 import ssl
 import sys
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,18 +54,26 @@ class StandIns:
     event_type_id: str
     fallback: str = ""
     """Another like OpenAI's, which stands in for it; "" when there is none."""
+    smtp: str = ""
+    """The mail server's URL; "" when there is none."""
+    mail: str = ""
+    """Where the mail server is told and asked."""
+    webhook_secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    """With which a worker has Cal.com sign what it delivers."""
 
     @property
     def services(self) -> tuple[str, ...]:
-        return ("calcom", "twilio", "openai", *(["fallback"] if self.fallback else []))
+        others = [name for name, url in {"fallback": self.fallback, "mail": self.mail}.items() if url]
+        return ("calcom", "twilio", "openai", *others)
 
-    async def control(self, service: str, path: str, body: object) -> None:
-        """Post `body` to a stand-in's control endpoint."""
-        await self._ask(service, "POST", path, body)
+    async def control(self, service: str, path: str, body: object) -> dict[str, Any]:
+        """Post `body` to a stand-in's control endpoint, and return what it answers."""
+        told: dict[str, Any] = (await self._ask(service, "POST", path, body)).json()
+        return told
 
-    async def state(self, service: str) -> dict[str, Any]:
-        """Return what a stand-in holds and which faults fired."""
-        state: dict[str, Any] = (await self._ask(service, "GET", "state")).json()
+    async def state(self, service: str, path: str = "state") -> dict[str, Any]:
+        """Return what a stand-in holds and which faults fired, or what it tells at another `path`."""
+        state: dict[str, Any] = (await self._ask(service, "GET", path)).json()
         return state
 
     async def _ask(self, service: str, method: str, path: str, body: object = None) -> httpx.Response:
@@ -78,7 +87,13 @@ class StandIns:
         return answer
 
     def _root(self, service: str) -> str:
-        urls = {"twilio": self.twilio, "openai": self.openai, "calcom": self.calcom, "fallback": self.fallback}
+        urls = {
+            "twilio": self.twilio,
+            "openai": self.openai,
+            "calcom": self.calcom,
+            "fallback": self.fallback,
+            "mail": self.mail,
+        }
         return urls[service].removesuffix("/v1")
 
 
@@ -113,7 +128,9 @@ def worker_environment(
         "CALENDAR": calendar,
         "CALCOM_API_KEY": keys["calcom_api_key"] if has_calcom else "",
         "CALCOM_BASE_URL": stand_ins.calcom,
+        "CALCOM_WEBHOOK_SECRET": stand_ins.webhook_secret if has_calcom else "",
         "CALCOM_EVENT_TYPE_ID": event_type_setting(business_file, stand_ins.event_type_id) if has_calcom else "",
+        **(_mail(stand_ins) if stand_ins.smtp else {}),
         "DATA_DIR": str(data_dir),
         "DATABASE_URL": database_url(data_dir),
         "BUSINESS_FILE": str(business_file),
@@ -123,6 +140,15 @@ def worker_environment(
         # Synthetic voices mislead the turn model: https://github.com/pipecat-ai/smart-turn is trained on people.
         "SPEECH_TIMEOUT_SECS": "0.5",
         "LOG_FORMAT": "json",
+    }
+
+
+def _mail(stand_ins: StandIns) -> dict[str, str]:
+    return {
+        "SMTP_URL": stand_ins.smtp,
+        "SMTP_USER": stand_ins.credentials["smtp_user"],
+        "SMTP_PASSWORD": stand_ins.credentials["smtp_password"],
+        "SMTP_FROM": stand_ins.credentials["smtp_from"],
     }
 
 
@@ -203,6 +229,8 @@ async def running_stand_ins(ports: Mapping[str, int] | None = None) -> AsyncIter
             business_number=told["numbers"]["business"],
             event_type_id=told["event_type_id"],
             fallback=told["fallback"],
+            smtp=told["smtp"],
+            mail=told["mail"],
         )
     finally:
         assert process.stdin is not None
@@ -219,6 +247,7 @@ async def run_alone(ports: Mapping[str, int], *, worker_port: int) -> None:
         for name, value in environment.items():
             if name not in KEPT and value:
                 print(f"{name}={shlex.quote(value)}", flush=True)  # noqa: T201 -- the command's output
+        print(f"# What was e-mailed: {stand_ins.mail}/control/state", flush=True)  # noqa: T201 -- likewise
         stopped = asyncio.Event()
         for sign in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(sign, stopped.set)

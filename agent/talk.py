@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from agent.addresses import is_loopback
 from agent.logs import configure_logs
-from agent.settings import is_loopback, load_settings, talk_settings
+from agent.settings import load_settings, talk_settings
 from appointments.contact import valid_caller
 from appointments.errors import ConfigError
 

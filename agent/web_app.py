@@ -22,7 +22,7 @@ from pipecat.transports.smallwebrtc.request_handler import (
 )
 from pydantic import BaseModel
 
-from agent.settings import is_loopback
+from agent.addresses import is_loopback
 from appointments.errors import ConfigError
 
 if TYPE_CHECKING:

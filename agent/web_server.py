@@ -17,12 +17,16 @@ from agent.chat import UNSETTLED, ordinary_week, show_plain, show_transfer, tell
 from agent.front_desk import FrontDeskWatch
 from agent.outcome import report_on_record
 from agent.processes import listen
-from agent.rehearsal import FOLDER, SETTLE_SECS, Event, Rehearsal, Rehearsed
+from agent.rehearsal import FOLDER
+from agent.rehearsal_events import Event
+from agent.rehearsal_world import RehearsalWorld
+from agent.rehearsed import Rehearsed
 from agent.report_lines import line_console, print_report
 from agent.server import Server
 from agent.settings import NO_KEY, load_settings
 from agent.speech_check import try_speech
-from agent.stand_ins import running_stand_ins, worker_environment
+from agent.stand_ins import running_stand_ins
+from agent.standing import SETTLE_SECS
 from agent.web_app import build_web_app
 from agent.web_call import run_web_call
 from appointments.errors import ConfigError
@@ -38,8 +42,6 @@ if TYPE_CHECKING:
     from agent.transcript import Turn
     from appointments.store.store import Store
 
-NOBODY = "http://127.0.0.1:1"
-"""Where Twilio's stand-in finds no worker: nobody phones this one."""
 OF_STAND_INS = (
     "TWILIO_ACCOUNT_SID",
     "TWILIO_AUTH_TOKEN",
@@ -69,26 +71,19 @@ async def serve_with_stand_ins(
 ) -> None:
     """Serve calls whose speech and model are real, and whose calendar and texts are not."""
     rehearsed = Rehearsed.read(wanted.business_file or REHEARSAL_BUSINESS)
-    rehearsal = Rehearsal(ordinary_week(caller), (FOLDER / "talk").resolve(), rehearsed)
+    world = RehearsalWorld(ordinary_week(caller), rehearsed, (FOLDER / "talk").resolve())
     async with running_stand_ins() as stand_ins:
-        await rehearsal.set_up(stand_ins)
-        given = _given(stand_ins, rehearsal)
+        await world.set_up(stand_ins)
+        given = _given(stand_ins, world)
         if not wanted.openai_api_key.get_secret_value():
             given["openai_api_key"] = NO_KEY
         await serve_page(load_settings(env_file, given=given), host=host, port=port, caller=caller, is_real=False)
 
 
-def _given(stand_ins: StandIns, rehearsal: Rehearsal) -> dict[str, object]:
-    environment = worker_environment(
-        stand_ins,
-        url=NOBODY,
-        data_dir=rehearsal.folder,
-        clock_start="",
-        business_file=rehearsal.rehearsed.file,
-        calendar=rehearsal.rehearsed.calendar,
-    )
+def _given(stand_ins: StandIns, world: RehearsalWorld) -> dict[str, object]:
+    environment = world.environment(stand_ins)
     # The stand-in's calendar starts empty each time, and so must the record; phrases are kept, as they cost money.
-    database = rehearsal.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}.db"
+    database = world.folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}.db"
     return {
         **{name.lower(): environment[name] for name in OF_STAND_INS},
         "database_url": f"sqlite+aiosqlite:///{database.as_posix()}",

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 # One request covers every day of the usual calendar table, and a bit.
 LOOK_AHEAD = timedelta(days=32)
 FRESH_FOR = timedelta(seconds=30)
+EVENT_TYPES_FRESH_FOR = timedelta(minutes=1)
 REFRESH_AFTER = timedelta(seconds=15)
 NEAR_BEFORE, NEAR_AFTER = timedelta(days=3), timedelta(days=7)
 MOST_ALTERNATIVES = 3
@@ -49,6 +50,12 @@ class _Fetch:
         return self.start <= start and end <= self.end and self.is_fresh(at)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    event_type: EventType
+    asked_at: datetime
+
+
 class Availability:
     """Free slots of the calendar, less those that break a rule and those our own appointments keep."""
 
@@ -57,17 +64,19 @@ class Availability:
         self._store = store
         self._clock = clock
         self._real_clock = real_clock
-        self._event_types: dict[EventTypeId, EventType] = {}
+        self._event_types: dict[EventTypeId, _Known] = {}
         self._fetches: dict[EventTypeId, _Fetch] = {}
         self._refreshing: set[EventTypeId] = set()
         self._tasks: set[asyncio.Task[Sequence[Slot]]] = set()
 
     async def event_type(self, action: Action) -> EventType:
-        """Return what `action` books."""
+        """Return what `action` books, as the calendar said it within the last minute."""
+        now = self._real_clock()
         known = self._event_types.get(action.event_type_id)
-        if known is None:
-            known = self._event_types[action.event_type_id] = await self._calendar.event_type(action.event_type_id)
-        return known
+        if known is None or now - known.asked_at >= EVENT_TYPES_FRESH_FOR:
+            found = await self._calendar.event_type(action.event_type_id)
+            known = self._event_types[action.event_type_id] = _Known(found, now)
+        return known.event_type
 
     async def free_slots(
         self,

@@ -13,16 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from appointments.attempts import Book
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotlineError, SlotTaken
 from appointments.in_progress import InProgress, Job
+from appointments.message_plan import NO_MESSAGES, MessagePlan, booked, failed, not_done, unconfirmed
 from appointments.model import Appointment, AppointmentId, AppointmentStatus, BookingStatus, EventType
-from appointments.outcome_texts import outcome_texts
+from appointments.owner_notices import WHY_NOT
 from appointments.rules import keep_free, limits_for
-from appointments.store.records import NO_TEXTS, Block, BookingTexts
+from appointments.store.records import Block
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from appointments.model import Action, Attendee, Booking, Business, CallSid, Slot
-    from appointments.store.records import OutgoingText
+    from appointments.store.records import OutgoingMessage
     from appointments.workbench import Workbench
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ class BookingRequest:
     slot: Slot
     attendee: Attendee
     notes: str = ""
-    texts: BookingTexts = NO_TEXTS
+    plan: MessagePlan = NO_MESSAGES
 
     @property
     def idempotency_key(self) -> str:
@@ -56,7 +57,7 @@ class BookingJob(Job):
 
     appointment: Appointment
     event_type: EventType
-    texts: BookingTexts
+    plan: MessagePlan
     business: Business | None = None
     """By whose rules it is claimed; None when it was claimed before."""
     is_claimed: bool = False
@@ -83,13 +84,13 @@ class Bookings:
         """
         job = self.in_progress.get(request.idempotency_key)
         if job is None:
-            job = _job(_appointment(request), request.event_type, request.texts, business=request.business)
+            job = _job(_appointment(request), request.event_type, request.plan, business=request.business)
             self.in_progress.start(job, self._claim_and_book(job))
         await self.in_progress.wait(job, at_most=self._bench.times.answer_within)
         try:
             return _answer(job)
         except SlotlineError:
-            await self._bench.take_back(_failure_texts(job))
+            await self._bench.take_back(_failure_messages(job))
             raise
 
     async def settle_unfinished(self) -> None:
@@ -99,9 +100,9 @@ class Bookings:
         for appointment in await store.unsettled(older_than):
             if self.in_progress.get(appointment.idempotency_key):
                 continue
-            texts = await store.take_over(appointment.appointment_id, older_than=older_than)
-            if texts is not None:
-                job = _job(appointment, _event_type(appointment), texts, is_claimed=True)
+            plan = await store.take_over(appointment.appointment_id, older_than=older_than)
+            if plan is not None:
+                job = _job(appointment, _event_type(appointment), plan, is_claimed=True)
                 settling.append(self.in_progress.start(job, self._conclude(job, self._bench.settling.find_out)))
         for job in settling:
             await asyncio.wait({job.task})
@@ -119,7 +120,7 @@ class Bookings:
         except SQLAlchemyError as error:
             if not job.waiting:
                 appointment_id = job.appointment.appointment_id
-                log.error("booking_lost", appointment_id=appointment_id, pii_promised_to=job.texts.to)
+                log.error("booking_lost", appointment_id=appointment_id, pii_promised_to=job.plan.to)
             raise CalendarUnavailable("the record could not be written, so nothing was booked") from error
         if not job.is_claimed:
             return claimed
@@ -135,18 +136,18 @@ class Bookings:
         block = Block(self._bench.calendar.resource(wanted.event_type_id), *keep_free(wanted.slot, business.rules))
         limits = limits_for(wanted.slot, business)
         claimed = await self._bench.store.claim(
-            wanted, block, limits=limits, texts=job.texts, failed=_failure_texts(job)
+            wanted, block, limits=limits, plan=job.plan, failed=_failure_messages(job)
         )
         while _is_over(claimed, wanted.slot):
             # The caller cancelled or moved it and wants the time again: that is another wish.
             job.appointment = wanted = replace(wanted, idempotency_key=_next_key(wanted.idempotency_key))
             claimed = await self._bench.store.claim(
-                wanted, block, limits=limits, texts=job.texts, failed=_failure_texts(job)
+                wanted, block, limits=limits, plan=job.plan, failed=_failure_messages(job)
             )
         if claimed.status is AppointmentStatus.FAILED:
             job.appointment = wanted = replace(wanted, appointment_id=claimed.appointment_id)
             claimed = await self._bench.store.claim_again(
-                wanted, block, limits=limits, texts=job.texts, failed=_failure_texts(job)
+                wanted, block, limits=limits, plan=job.plan, failed=_failure_messages(job)
             )
         elif claimed.appointment_id != wanted.appointment_id:
             return claimed
@@ -193,21 +194,20 @@ class Bookings:
         return await self._record(job, booking)
 
     async def _record(self, job: BookingJob, booking: Booking) -> Appointment:
-        booked = replace(job.appointment, meeting_link=booking.meeting_link, location=booking.location)
-        is_requested = booking.status is BookingStatus.PENDING
-        texts = outcome_texts(
-            booked, job.texts, "unconfirmed" if is_requested else "confirmed", of=booked.appointment_id
-        )
-        recorded = await self._bench.store.record(booked.appointment_id, booking, texts=texts)
+        def messages(recorded: Appointment) -> Sequence[OutgoingMessage]:
+            return booked(job.plan, recorded, now=self._bench.clock())
+
+        recorded = await self._bench.store.record(job.appointment.appointment_id, booking, messages=messages)
         self._bench.on_text()
-        self._bench.tally.booking("requested" if is_requested else "booked")
-        log.info("appointment_booked", appointment_id=booked.appointment_id, event_type=booked.title)
+        self._bench.tally.booking("requested" if booking.status is BookingStatus.PENDING else "booked")
+        log.info("appointment_booked", appointment_id=recorded.appointment_id, event_type=recorded.title)
         return recorded
 
     async def _leave_unconfirmed(self, job: BookingJob, reason: str) -> Appointment:
         appointment_id = job.appointment.appointment_id
-        texts = outcome_texts(job.appointment, job.texts, "unconfirmed", of=appointment_id)
-        left = await self._bench.store.leave_unconfirmed(appointment_id, reason=reason, texts=texts)
+        left = await self._bench.store.leave_unconfirmed(
+            appointment_id, reason=reason, messages=lambda left: unconfirmed(job.plan, left)
+        )
         self._bench.on_text()
         self._bench.tally.booking("unconfirmed")
         log.error("appointment_unconfirmed", appointment_id=appointment_id, call_sid=left.call_sid, reason=reason)
@@ -215,7 +215,16 @@ class Bookings:
 
     async def _fail(self, job: BookingJob, reason: Failure) -> None:
         appointment_id = job.appointment.appointment_id
-        await self._bench.store.fail(appointment_id, reason=reason, texts=_failure_texts(job))
+
+        def messages(left: Appointment) -> Sequence[OutgoingMessage]:
+            # A time that somebody else has is no news: the caller is offered another one.
+            if reason == "taken":
+                return _failure_messages(job)
+            why = f"Not booked, {WHY_NOT[reason]}"
+            told = not_done(job.plan, left, of=appointment_id, headline=why, call_sid=left.call_sid)
+            return (*_failure_messages(job), *told)
+
+        await self._bench.store.fail(appointment_id, reason=reason, messages=messages)
         self._bench.on_text()
         self._bench.tally.booking(reason)
         log.warning("appointment_failed", appointment_id=appointment_id, reason=reason)
@@ -232,10 +241,9 @@ class Bookings:
         return SlotTaken(wanted.slot, alternatives)
 
 
-def _failure_texts(job: BookingJob) -> Sequence[OutgoingText]:
+def _failure_messages(job: BookingJob) -> Sequence[OutgoingMessage]:
     """Return what goes into the outbox with the failure: nobody would find out later that it was never written."""
-    appointment = job.appointment
-    return outcome_texts(appointment, job.texts, "failed", of=appointment.appointment_id, may_be_heard=job.waiting > 0)
+    return failed(job.plan, job.appointment, may_be_heard=job.waiting > 0)
 
 
 def _answer(job: BookingJob) -> Appointment:
@@ -246,7 +254,7 @@ def _answer(job: BookingJob) -> Appointment:
 
 def _is_over(appointment: Appointment, slot: Slot) -> bool:
     """Whether `appointment`, once made for `slot`, is no more, or is at another time now."""
-    return appointment.status is AppointmentStatus.CANCELLED or appointment.slot != slot
+    return appointment.status is AppointmentStatus.CANCELLED or appointment.slot.start != slot.start
 
 
 def _next_key(key: str) -> str:
@@ -258,7 +266,7 @@ def _next_key(key: str) -> str:
 def _job(
     appointment: Appointment,
     event_type: EventType,
-    texts: BookingTexts,
+    plan: MessagePlan,
     *,
     business: Business | None = None,
     is_claimed: bool = False,
@@ -267,7 +275,7 @@ def _job(
         key=appointment.idempotency_key,
         appointment=appointment,
         event_type=event_type,
-        texts=texts,
+        plan=plan,
         business=business,
         is_claimed=is_claimed,
     )

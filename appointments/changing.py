@@ -13,20 +13,31 @@ from sqlalchemy.exc import SQLAlchemyError
 from appointments.attempts import Cancel, Move
 from appointments.errors import CalendarRejected, CalendarUnavailable, NotChangeable, SlotlineError, SlotTaken
 from appointments.in_progress import InProgress, Job
+from appointments.message_plan import (
+    NO_MESSAGES,
+    MessagePlan,
+    cancelled,
+    change_failed,
+    change_unconfirmed,
+    moved,
+    not_done,
+)
 from appointments.model import AppointmentStatus
-from appointments.outcome_texts import outcome_texts
+from appointments.owner_notices import WHY_NOT
 from appointments.rules import keep_free, limits_for
-from appointments.store.records import NO_TEXTS, Block, BookingTexts, Change, ChangeKind, ChangeState, Limits
+from appointments.store.records import Block, Change, ChangeKind, ChangeState, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from appointments.booking import Failure
     from appointments.model import Appointment, Booking, Business, CallSid, Slot
-    from appointments.outcome_texts import Kind
-    from appointments.store.records import OutgoingText
+    from appointments.store.records import OutgoingMessage
     from appointments.workbench import Workbench
 
 log = structlog.get_logger(__name__)
+
+_DONE = {ChangeKind.MOVE: "moved", ChangeKind.CANCEL: "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class ChangeRequest:
     appointment: Appointment
     slot: Slot | None = None
     reason: str = ""
-    texts: BookingTexts = NO_TEXTS
+    plan: MessagePlan = NO_MESSAGES
 
     @property
     def idempotency_key(self) -> str:
@@ -63,7 +74,7 @@ class ChangeJob(Job):
     change: Change
     block: Block | None
     limits: Limits | None
-    texts: BookingTexts
+    plan: MessagePlan
     business: Business | None = None
 
 
@@ -99,7 +110,7 @@ class Changes:
         try:
             return ChangeOutcome(job.task.result(), job.change.state)
         except SlotlineError:
-            await self._bench.take_back(self._failure_texts(job))
+            await self._bench.take_back(self._failure_messages(job))
             raise
 
     async def settle_unfinished(self) -> None:
@@ -109,9 +120,9 @@ class Changes:
         for change in await store.unsettled_changes(older_than):
             if self.in_progress.get(change.idempotency_key):
                 continue
-            texts = await store.take_over_change(change.change_id, older_than=older_than)
+            plan = await store.take_over_change(change.change_id, older_than=older_than)
             appointment = await store.appointment(change.appointment_id)
-            if texts is not None and appointment is not None:
+            if plan is not None and appointment is not None:
                 job = ChangeJob(
                     key=change.idempotency_key,
                     appointment=appointment,
@@ -119,7 +130,7 @@ class Changes:
                     business=None,
                     block=None,
                     limits=None,
-                    texts=texts,
+                    plan=plan,
                 )
                 settling.append(self.in_progress.start(job, self._conclude(job, self._bench.settling.find_out)))
         for job in settling:
@@ -146,20 +157,20 @@ class Changes:
             change=change,
             block=block,
             limits=replace(limits_for(slot, request.business), most_per_caller=None) if slot else None,
-            texts=request.texts,
+            plan=request.plan,
             business=request.business,
         )
 
     async def _begin_and_conclude(self, job: ChangeJob) -> Appointment:
         try:
             job.change = await self._bench.store.begin_change(
-                job.change, job.block, limits=job.limits, texts=job.texts, failed=self._failure_texts(job)
+                job.change, job.block, limits=job.limits, plan=job.plan, failed=self._failure_messages(job)
             )
         except SlotTaken:
             raise await self._taken(job) from None
         except NotChangeable as error:
             if job.change.kind is ChangeKind.CANCEL and error.status is AppointmentStatus.CANCELLED:
-                await self._bench.take_back(self._failure_texts(job))
+                await self._bench.take_back(self._failure_messages(job))
                 job.change = replace(job.change, state=ChangeState.DONE)
                 return replace(job.appointment, status=error.status)
             raise
@@ -203,40 +214,48 @@ class Changes:
         return kind(self._bench.calendar, self._bench.store, booking_uid, job.change)
 
     async def _record(self, job: ChangeJob, booking: Booking) -> Appointment:
-        change_id, store = job.change.change_id, self._bench.store
+        change_id, call_sid, store = job.change.change_id, job.change.call_sid, self._bench.store
         if job.change.kind is ChangeKind.MOVE:
-            moved = replace(
-                job.appointment, slot=booking.slot, meeting_link=booking.meeting_link, location=booking.location
+            now = self._bench.clock()
+            recorded = await store.record_move(
+                change_id, booking, messages=lambda left: moved(job.plan, left, now=now, call_sid=call_sid)
             )
-            recorded = await store.record_move(change_id, booking, texts=self._texts(job, moved, "confirmed"))
         else:
-            recorded = await store.record_cancel(change_id, texts=self._texts(job, job.appointment, "confirmed"))
+            recorded = await store.record_cancel(
+                change_id, messages=lambda left: cancelled(job.plan, left, call_sid=call_sid)
+            )
         job.change = replace(job.change, state=ChangeState.DONE)
         self._bench.on_text()
         log.info("appointment_changed", appointment_id=recorded.appointment_id, kind=job.change.kind.value)
         return recorded
 
     async def _leave_unclear(self, job: ChangeJob, reason: str) -> Appointment:
-        texts = self._texts(job, job.appointment, "unconfirmed")
-        left = await self._bench.store.leave_unclear(job.change.change_id, reason=reason, texts=texts)
+        change_id = job.change.change_id
+        left = await self._bench.store.leave_unclear(
+            change_id, reason=reason, messages=lambda left: change_unconfirmed(job.plan, left, change_id)
+        )
         job.change = replace(job.change, state=ChangeState.UNCLEAR)
         self._bench.on_text()
-        log.error("change_unclear", change_id=job.change.change_id, appointment_id=left.appointment_id, reason=reason)
+        log.error("change_unclear", change_id=change_id, appointment_id=left.appointment_id, reason=reason)
         return left
 
-    async def _fail(self, job: ChangeJob, reason: str) -> None:
+    async def _fail(self, job: ChangeJob, reason: Failure) -> None:
         """Record that nothing was changed, with the text for whoever does not hear it."""
         change_id = job.change.change_id
-        await self._bench.store.fail_change(change_id, reason=reason, texts=self._failure_texts(job))
+
+        def messages(left: Appointment) -> Sequence[OutgoingMessage]:
+            if reason == "taken":
+                return self._failure_messages(job)
+            why = f"Not {_DONE[job.change.kind]}, {WHY_NOT[reason]}"
+            told = not_done(job.plan, left, of=change_id, headline=why, call_sid=job.change.call_sid)
+            return (*self._failure_messages(job), *told)
+
+        await self._bench.store.fail_change(change_id, reason=reason, messages=messages)
         self._bench.on_text()
         log.warning("change_failed", change_id=change_id, reason=reason)
 
-    def _failure_texts(self, job: ChangeJob) -> Sequence[OutgoingText]:
-        of, may_be_heard = job.change.change_id, job.waiting > 0
-        return outcome_texts(job.appointment, job.texts, "failed", of=of, may_be_heard=may_be_heard)
-
-    def _texts(self, job: ChangeJob, appointment: Appointment, kind: Kind) -> Sequence[OutgoingText]:
-        return outcome_texts(appointment, job.texts, kind, of=job.change.change_id)
+    def _failure_messages(self, job: ChangeJob) -> Sequence[OutgoingMessage]:
+        return change_failed(job.plan, job.appointment, job.change.change_id, may_be_heard=job.waiting > 0)
 
     async def _taken(self, job: ChangeJob) -> SlotTaken:
         event_type_id, slot = job.appointment.event_type_id, job.change.slot

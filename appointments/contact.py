@@ -1,4 +1,4 @@
-"""How a caller can be reached: which numbers are real, which may be texted, which e-mail address to book with."""
+"""How a caller can be reached: which numbers are real, which may be texted, which e-mail address a template makes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 
-from appointments.clock_words import canonical
-from appointments.digits import digit_runs
+from appointments.digits import digit_runs, in_words
 from appointments.errors import WishNotUnderstood
 from appointments.model import PhoneNumber
 
@@ -84,30 +82,18 @@ def attendee_email(template: str, number: PhoneNumber | None) -> str | None:
     return template.replace("{digits}", number.removeprefix("+"))
 
 
-def clean_email(said: str) -> str:
-    """Return the e-mail address in `said`, typed or spoken ("maya at example dot com").
-
-    Raises:
-        WishNotUnderstood: it is no address; says why.
-    """
-    text = said.strip().strip(".,;:!?<>\"'").lower()
-    if "@" not in text or " " in text:
-        text = _spoken_address(text)
-    try:
-        return validate_email(text, check_deliverability=False).normalized
-    except EmailNotValidError as error:
-        raise WishNotUnderstood(
-            f"That is not an e-mail address: {error} Ask the caller to spell it, then pass it like maya@example.com."
-        ) from None
+def spoken_number(number: PhoneNumber) -> str:
+    """Return `number` as it is read out, without its country: "four one five, five five five, zero one two three"."""
+    parsed = _parsed(number)
+    national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL) if parsed else number
+    return ", ".join(in_words(group) for group in re.findall(r"\d+", national))
 
 
-def _spoken_address(text: str) -> str:
-    text = _LEAD_IN.sub("", canonical(text))
-    if "@" not in text:
-        text = re.sub(r"\bat(?:[ -]sign)?\b", "@", text, count=1)
-    for words, sign in _SIGNS.items():
-        text = re.sub(rf"(?<![^ @])(?:{words})(?![^ @])", sign, text)
-    return text.replace(" ", "")
+def names_number(text: str, number: PhoneNumber) -> bool:
+    """Claim that `text` names `number`, in digits or in words, with its country or without."""
+    parsed = _parsed(number)
+    national = str(parsed.national_number) if parsed else number
+    return any(run.digits.endswith(national) for run in digit_runs(text))
 
 
 def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
@@ -115,7 +101,3 @@ def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
         return phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:
         return None
-
-
-_LEAD_IN = re.compile(r"^(?:it's|it is|that's|that is|my e-?mail(?: address)? is) ")
-_SIGNS = {"dot|point|period": ".", "underscore": "_", "dash|hyphen|minus": "-", "plus": "+"}

@@ -10,11 +10,12 @@ SlotlineError
 │   ├── WishNotUnderstood     the day or the time could not be made out
 │   └── NotVerified           it is not known whose appointments the caller may hear about, or there are none
 ├── CalendarUnavailable       time fixes it; retried with the same idempotency key
-├── MessageUnclear            a text may have been sent; look before sending again
-├── MessageDeferred           a text was certainly not sent; try again later
+├── MessageUnclear            a message may have been sent; look before sending again
+├── MessageDeferred           a message was certainly not sent; try again later
 └── PersonMustFix             a person must look
     ├── CalendarRejected      the calendar refuses and will go on refusing
-    ├── MessageRefused        a text will never be accepted
+    │   └── EventTypeChanged  what is booked is gone, or wants something else than it did
+    ├── MessageRefused        a message will never be accepted
     └── ConfigError           a setting or a file is wrong; says which and what to do
 """
 
@@ -113,25 +114,33 @@ class CalendarRejected(PersonMustFix):
     """The calendar refuses and would refuse again: a wrong key, event type or field."""
 
 
+class EventTypeChanged(CalendarRejected):
+    """What was to be booked is gone at the calendar, or wants something else than when the agent last asked."""
+
+
 class ConfigError(PersonMustFix):
     """A setting or a file is wrong. The message names it and the way out."""
 
 
 class MessageRefused(PersonMustFix):
-    """The text will never be accepted. `is_opt_out` claims that the receiver said STOP (Twilio's 21610)."""
+    """The message will never be accepted. `is_opt_out` claims that the receiver said STOP (Twilio's 21610).
 
-    def __init__(self, message: str, *, code: int = 0, is_opt_out: bool = False) -> None:
+    `code` is the sender's word for why, `reason` ours where it was not even asked.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, is_opt_out: bool = False, reason: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.is_opt_out = is_opt_out
+        self.reason = reason
 
 
 class MessageUnclear(SlotlineError):
-    """The text may have been sent: look before sending again."""
+    """The message may have been sent: look before sending again."""
 
 
 class MessageDeferred(SlotlineError):
-    """The text was certainly not sent. `retry_after_secs` is the sender's advice."""
+    """The message was certainly not sent. `retry_after_secs` is the sender's advice."""
 
     def __init__(self, message: str, *, retry_after_secs: float = 5.0) -> None:
         super().__init__(message)

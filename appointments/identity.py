@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from appointments.model import Appointment, CallSid, PhoneNumber
-    from appointments.ports import Clock, MessageSender
+    from appointments.ports import Clock, TextSender
     from appointments.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class CodeTexts:
         takes: How long it takes at least to ask for a code, so that nobody hears whether one was sent.
     """
 
-    sender: MessageSender
+    sender: TextSender
     secret: bytes
     template: str
     business: str

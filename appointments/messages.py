@@ -14,11 +14,11 @@ from appointments.model import Slot
 from appointments.spoken import MONTHS, WEEKDAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MOST_SEGMENTS = 2
 """Every segment is billed as a text of its own."""
-PLACEHOLDERS = ("date", "time", "link", "location", "duration", "name", "business")
+PLACEHOLDERS = ("date", "time", "link", "location", "duration", "name", "caller_name", "host", "business")
 CODE_PLACEHOLDERS = ("code", "business")
 """What the text that brings a code may name."""
 
@@ -37,8 +37,15 @@ def check_template(template: str, placeholders: Sequence[str] = PLACEHOLDERS) ->
             known = " ".join(f"{{{known}}}" for known in placeholders)
             raise ConfigError(f"the text template has no placeholder {{{name}}}; there are {known}")
     # CANCEL is among Twilio's default opt-out words: who answers it gets no text ever after.
-    if re.search(r"\b(?:reply|text|answer|send)\W+cancel\b", template, re.IGNORECASE):
+    if _ASKS_FOR_CANCEL.search(template):
         raise ConfigError("the text template asks for the reply CANCEL, which ends all texts; ask for X instead")
+
+
+def check_letters(template: str) -> None:
+    """Refuse a template with letters that GSM-7 has nothing like: they would arrive as question marks."""
+    lost = {character for character in template if character != "?" and "?" in gsm_clean(character)}
+    if lost:
+        raise ConfigError(f"the text template has letters that a text cannot hold: {' '.join(sorted(lost))}")
 
 
 def check_length(template: str) -> None:
@@ -51,22 +58,27 @@ def check_length(template: str) -> None:
         link="https://app.cal.com/video/603fc8f7e15f7d7b32cc0c",
         location="12 Harbor Street, Springfield",
         name="Maya Chen",
+        host="Priya Patel",
         business="Harbor Street Clinic",
     )
-    _check_segments(body)
+    check_segments(body)
 
 
 def check_code_template(template: str) -> None:
     """Refuse a template for codes that names no code, or is billed as too many segments."""
     if "{code}" not in template:
         raise ConfigError("the text template has no {code}, which is what it is sent for")
-    _check_segments(render_code(template, code="0" * CODE_LENGTH, business="Harbor Street Clinic"))
+    check_segments(render_code(template, code="0" * CODE_LENGTH, business="Harbor Street Clinic"))
 
 
-def _check_segments(body: str) -> None:
+def check_segments(body: str) -> None:
+    """Refuse a text of ordinary length that is billed as too many segments."""
     count = segments(body)
     if count > MOST_SEGMENTS:
-        raise ConfigError(f"the text template makes a text of {count} segments; {MOST_SEGMENTS} are the most")
+        raise ConfigError(
+            f"the text template makes a text of {count} segments; {MOST_SEGMENTS} are the most, "
+            "which hold about 300 letters, values included"
+        )
 
 
 def render_sms(
@@ -78,10 +90,32 @@ def render_sms(
     link: str = "",
     location: str = "",
     name: str = "",
+    host: str = "",
     business: str = "",
 ) -> str:
     """Fill `template` in GSM-7; a line with a placeholder that has nothing to say is left out."""
-    check_template(template)
+    values = details(
+        slot=slot,
+        zone=zone,
+        duration=duration,
+        link=link,
+        location=location,
+        name=name,
+        host=host,
+        business=business,
+    )
+    return as_sms(template, values)
+
+
+def as_sms(template: str, values: Mapping[str, str]) -> str:
+    """Fill `template` with `values`, which `details` returns, in GSM-7."""
+    return gsm_clean(fill(template, values)).strip()
+
+
+def details(
+    *, slot: Slot, zone: ZoneInfo, duration: timedelta, link: str, location: str, name: str, host: str, business: str
+) -> Mapping[str, str]:
+    """Return what stands for each of `PLACEHOLDERS`, on one line each."""
     local = slot.start.astimezone(zone)
     values = {
         "date": _date(local),
@@ -90,15 +124,26 @@ def render_sms(
         "location": location,
         "duration": _duration(duration),
         "name": name,
+        "caller_name": name,
+        "host": host,
         "business": business,
     }
-    values = {placeholder: " ".join(value.split()) for placeholder, value in values.items()}
+    return {placeholder: " ".join(value.split()) for placeholder, value in values.items()}
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Fill `template` with `values`, in any letters; a line with a placeholder that has nothing to say is left out.
+
+    Raises:
+        ConfigError: it names what there is no value for, or asks for a reply that ends all texts.
+    """
+    check_template(template, tuple(values))
     lines = [
         _PLACEHOLDER.sub(lambda found: values[found[1]], line)
         for line in template.strip().splitlines()
         if all(values[placeholder] for placeholder in _PLACEHOLDER.findall(line))
     ]
-    return gsm_clean("\n".join(lines)).strip()
+    return "\n".join(lines)
 
 
 def render_code(template: str, *, code: str, business: str) -> str:
@@ -165,6 +210,7 @@ def _duration(duration: timedelta) -> str:
 
 
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
+_ASKS_FOR_CANCEL = re.compile(r"\b(?i:reply|text|answer|send)\b(?:\W+(?i:cancel)\b|[^.!?\n]*\bCANCEL\b)")
 _FOLDED = (
     dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`\u2039\u203a", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"')

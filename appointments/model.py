@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NewType, TypeAlias
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from appointments.booking_fields import BookingField
 
 EventTypeId = NewType("EventTypeId", str)
 BookingUid = NewType("BookingUid", str)
@@ -17,6 +20,8 @@ AppointmentId = NewType("AppointmentId", str)
 CallSid = NewType("CallSid", str)
 PhoneNumber = NewType("PhoneNumber", str)
 """A valid number in E.164, such as ``+14155550123``."""
+Answer: TypeAlias = str | int | float | bool | tuple[str, ...]
+"""What answers a question of an event type."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,16 +52,24 @@ class EventType:
     title: str
     duration: timedelta
     requires_email: bool = False
+    fields: tuple[BookingField, ...] = ()
+    """The questions it asks beside name, e-mail and phone number."""
+    assigns_host: bool = False
+    """Whether the calendar picks who receives the attendee, so that it is worth telling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """Who comes. `zone` is an IANA name; `phone` and `email` are valid or None."""
+    """Who comes. `zone` is an IANA name; `phone` and `email` are valid or None.
+
+    `answers` are those to the event type's questions, by their slugs.
+    """
 
     name: str
     zone: str
     phone: PhoneNumber | None = None
     email: str | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict, hash=False)
 
 
 class BookingStatus(StrEnum):
@@ -131,6 +144,9 @@ class Appointment:
     location: str = ""
     confirmed_at: datetime | None = None
     """When the caller said that they will come; it accepts nothing that the host must accept."""
+    version: int = 1
+    """How often it was made, moved or cancelled: each time is told of once."""
+    host_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +164,50 @@ class OfferSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietHours:
+    """When nobody is sent what can wait, on the receiver's clock; `appointments.quiet_hours` has the law.
+
+    Both are multiples of a quarter of an hour. They may span midnight.
+    """
+
+    begins: time = time(21)
+    ends: time = time(8)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSettings:
+    """What is sent about appointments, beside the outcome of bookings and changes."""
+
+    reminders: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=2))
+    """How long before the start somebody is reminded."""
+    quiet: QuietHours | None = field(default_factory=QuietHours)
+    follow_up_after: timedelta | None = None
+    """How long after the end thanks are sent; None: none are."""
+    review_link: str = ""
+    """Where a review can be written; "": nobody is asked for one."""
+    review_after: timedelta = timedelta(hours=24)
+    rebook_link: str = ""
+    """Where callers pick another time by themselves; it may name ``{booking_uid}``."""
+    has_email: bool = True
+    """Whether e-mails are sent too, where there is an address, a mail server, and no calendar that sends its own."""
+    has_invites: bool = True
+    """Whether they bring an invitation for the attendee's own calendar."""
+    invite_title: str = "Appointment with {business}"
+    """What the appointment is called there."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """The texts that are worded otherwise than the shipped ones, by their kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingLimits:
+    """How many texts may go out."""
+
+    most_per_number_an_hour: int = 6
+    most_a_day: int = 500
+    """From one time of day to the same on the next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One thing the agent may book, as the business file describes it."""
 
@@ -158,6 +218,8 @@ class Action:
     zone: ZoneInfo
     duration: timedelta = timedelta(minutes=30)
     """How long it takes, where the calendar does not say."""
+    has_length: bool = False
+    """Whether the business file says so itself; then it is chosen where the calendar leaves a choice."""
     platform: str = "phone"
     address: str = ""
     offer: OfferSettings = field(default_factory=OfferSettings)
@@ -165,7 +227,12 @@ class Action:
     """A template such as ``caller+{digits}@example.com``; empty: the caller is asked where an e-mail is needed."""
     sms_confirmation: bool = True
     sms_template: str = ""
+    messages: MessageSettings = field(default_factory=MessageSettings, hash=False)
     default_instructions: bool = True
+    questions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the agent asks for the event type's questions, by their slugs."""
+    constants: Mapping[str, Answer] = field(default_factory=dict, hash=False)
+    """What is answered to the others, for every caller."""
     event_type_place: str = field(default="", compare=False)
     """Where the event type is written, for who has to mend it: a setting, or a line of the business file."""
 
@@ -263,6 +330,28 @@ class BookingRules:
     blocked: tuple[BlockedTime, ...] = ()
 
 
+class OwnerEvent(StrEnum):
+    """What the owner may be told of."""
+
+    BOOKED = "booked"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    """Something was not done, or nobody knows whether it was."""
+    CALL_BACK = "call_back"
+    WAITLIST = "waitlist"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChannels:
+    """Where the owner is told, "" for nowhere, and of what."""
+
+    sms: str = ""
+    email: str = ""
+    webhook: str = ""
+    notify: tuple[OwnerEvent, ...] = tuple(OwnerEvent)
+
+
 @dataclass(frozen=True, slots=True)
 class Business:
     """Whose phone it is."""
@@ -284,11 +373,19 @@ class Business:
     """Whether that phone may ring outside the opening hours too."""
     sms_from: PhoneNumber | None = None
     sms_countries: tuple[str, ...] = ("US", "CA")
+    messages: MessageSettings = field(default_factory=MessageSettings, hash=False)
+    """What holds where an action has no settings of its own."""
+    sending: SendingLimits = field(default_factory=SendingLimits)
+    owner: OwnerChannels = field(default_factory=OwnerChannels)
     about: str = ""
     prompt: Path | None = None
     """The instructions its agent follows; None: the shipped ones."""
     rules: BookingRules = field(default_factory=BookingRules)
     scopes: frozenset[Scope] = frozenset(Scope)
+
+    def action_of(self, event_type_id: EventTypeId) -> Action | None:
+        """Return what books that event type, None when nothing does any more."""
+        return next((action for action in self.actions if action.event_type_id == event_type_id), None)
 
     def is_open(self, at: datetime) -> bool:
         """Claim that `at` lies within the opening hours."""

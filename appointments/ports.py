@@ -1,4 +1,4 @@
-"""What the domain needs from outside: a calendar, a clock, a way to send texts."""
+"""What the domain needs from outside: a calendar, a clock, ways to send messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from appointments.model import Attendee, Booking, BookingUid, EventType, EventTypeId, Slot
+    from appointments.store.records import OutboxRow
 
 Clock = Callable[[], datetime]
 """The business's clock: now, aware, in UTC."""
@@ -93,7 +94,7 @@ class Calendar(Protocol):
         ...
 
 
-class MessageSender(Protocol):
+class TextSender(Protocol):
     """Sends texts. Sending is not idempotent; `find` tells whether an earlier try went out.
 
     Raises:
@@ -106,6 +107,26 @@ class MessageSender(Protocol):
         """Send one text and return its `message_sid`."""
         ...
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
-        """Return the `message_sid` of a text like this one sent since then, None when there is none."""
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
+        """Return the `message_sid` of a text like this one sent since then, None when there is none.
+
+        Args:
+            other_than: The `message_sid` of texts that were sent for something else.
+        """
+        ...
+
+
+class MessageSender(Protocol):
+    """Sends the messages of one channel. Sending is not idempotent, and raises as a `TextSender` does."""
+
+    async def send(self, row: OutboxRow) -> str:
+        """Send one message and return what the channel knows it by, "" where it knows it by nothing."""
+        ...
+
+    async def find(self, row: OutboxRow, *, since: datetime, other_than: Collection[str]) -> str | None:
+        """Return what the channel knows this message by if it was sent since then, None when it was not.
+
+        Args:
+            other_than: What it knows other messages by.
+        """
         ...

@@ -8,6 +8,9 @@ from appointments.availability import Availability
 from appointments.booking import Bookings
 from appointments.changing import Changes
 from appointments.holding import Holds
+from appointments.message_plan import completed
+from appointments.outside import SYNC_EVERY, OutsideChanges
+from appointments.owner_notices import request_notices
 from appointments.recalling import CallSoFar, recall
 from appointments.settling import SettleTimes, Settling
 from appointments.tally import Tally
@@ -15,12 +18,24 @@ from appointments.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from appointments.booking import BookingRequest
     from appointments.changing import ChangeOutcome, ChangeRequest
-    from appointments.model import Action, Appointment, AppointmentId, Business, CallSid, EventType, Slot
+    from appointments.listed_bookings import BookingSource
+    from appointments.model import (
+        Action,
+        Appointment,
+        AppointmentId,
+        Business,
+        CallSid,
+        EventType,
+        PhoneNumber,
+        Slot,
+    )
+    from appointments.outside import FrontDesk
     from appointments.ports import Calendar, Clock
+    from appointments.store.outside_records import OutsideEntry
     from appointments.store.records import CallerRequest
     from appointments.store.store import Store
 
@@ -39,15 +54,17 @@ class BookingService:
         on_text: Callable[[], None] = lambda: None,
         tally: Tally | None = None,
     ) -> None:
-        """Serve by the caller's `clock`; `on_text` is called when a text was added to the outbox."""
+        """Serve by the caller's `clock`; `on_text` is called when a message was added to the outbox."""
         real_clock = real_clock or store.now
         self._store = store
         self._clock = clock
+        self._on_text = on_text
         self._availability = Availability(calendar=calendar, store=store, clock=clock, real_clock=real_clock)
-        workbench = Workbench(
+        self._workbench = workbench = Workbench(
             calendar=calendar,
             store=store,
             availability=self._availability,
+            clock=clock,
             times=settle,
             settling=Settling(settle),
             real_clock=real_clock,
@@ -57,9 +74,11 @@ class BookingService:
         self._bookings = Bookings(workbench)
         self._changes = Changes(workbench)
         self.holds = Holds(workbench)
+        self.is_changed_outside = False
+        """Whether others may change appointments behind our back, and the record is told of it."""
 
     async def event_type(self, action: Action) -> EventType:
-        """Return what `action` books; asked of the calendar once."""
+        """Return what `action` books; asked of the calendar at most once a minute."""
         return await self._availability.event_type(action)
 
     async def free_slots(
@@ -104,13 +123,49 @@ class BookingService:
         """Return an appointment as it stands now, None when it is unknown."""
         return await self._store.appointment(appointment_id)
 
+    def outside(
+        self,
+        source: BookingSource,
+        *,
+        calendar: str,
+        desk: Callable[[], FrontDesk],
+        calendar_texts: bool = False,
+        sync_every: timedelta = SYNC_EVERY,
+    ) -> OutsideChanges:
+        """Return what brings into the record what others do at the calendar; see `OutsideChanges`."""
+        self.is_changed_outside = True
+        return OutsideChanges(
+            self._workbench,
+            source,
+            calendar=calendar,
+            desk=desk,
+            calendar_texts=calendar_texts,
+            sync_every=sync_every,
+        )
+
+    async def emails(self, phone: PhoneNumber) -> Sequence[str]:
+        """Return the e-mail addresses that a number's appointments were made with, the latest first."""
+        return await self._store.emails(phone)
+
+    async def last_entry(self) -> int:
+        """Return the number of what happened last to any appointment."""
+        return await self._store.last_entry()
+
+    async def changed_outside(
+        self, *, since: int, call_sid: CallSid, phone: PhoneNumber | None
+    ) -> Sequence[OutsideEntry]:
+        """Return what others did after the entry `since` to the appointments of a call or of a number."""
+        return await self._store.changed_outside(since=since, call_sid=call_sid, phone=phone)
+
     async def recall(self, call_sid: CallSid) -> CallSoFar:
         """Return what came of a call before it broke off."""
         return await recall(self._store, call_sid)
 
-    async def leave_request(self, request: CallerRequest) -> None:
-        """Keep what a caller leaves for the owner; who asks again corrects it."""
-        await self._store.leave_request(request)
+    async def leave_request(self, request: CallerRequest, business: Business) -> None:
+        """Keep what a caller leaves for the owner of `business`, who is told; who asks again corrects it."""
+        notices = request_notices(business.owner, request, business=business.name)
+        await self._store.leave_request(request, messages=notices)
+        self._on_text()
 
     async def hand_over(self, call_sid: CallSid, summary: str) -> None:
         """Keep what a person who takes the call over is told."""
@@ -120,7 +175,7 @@ class BookingService:
         """Settle what a dead process left open, and complete what is over; called at start-up and every few seconds."""
         await self._bookings.settle_unfinished()
         await self._changes.settle_unfinished()
-        await self._store.complete_past(self._clock())
+        await self._store.complete_past(self._clock(), completed)
 
     async def drain(self) -> None:
         """Wait for what is under way."""

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 HoldOutcome: TypeAlias = Literal["made", "taken", "failed"]
 BookingOutcome: TypeAlias = Literal["booked", "requested", "unconfirmed", "taken", "rejected", "unavailable"]
-TextState: TypeAlias = Literal["accepted", "refused", "put_back"]
+TextState: TypeAlias = Literal["accepted", "refused", "put_back", "dropped"]
 
 
 class Tally:

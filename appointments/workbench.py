@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from appointments.availability import Availability
     from appointments.ports import Calendar, Clock
     from appointments.settling import SettleTimes, Settling
-    from appointments.store.records import OutgoingText
+    from appointments.store.records import OutgoingMessage
     from appointments.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -25,24 +25,28 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """The calendar, the record and the patience. `on_text` is called when a text was added to the outbox."""
+    """The calendar, the record and the patience; `clock` is the business's.
+
+    `on_text` is called when a message was added to the outbox.
+    """
 
     calendar: Calendar
     store: Store
     availability: Availability
     times: SettleTimes
     settling: Settling
+    clock: Clock
     real_clock: Clock
     on_text: Callable[[], None]
     tally: Tally = field(default_factory=Tally)
 
-    async def take_back(self, texts: Sequence[OutgoingText]) -> None:
-        """Send no text of a failure that has been heard; where the record fails, a text too many is no harm."""
-        if texts:
+    async def take_back(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Send nothing of a failure that has been heard; where the record fails, a message too many is no harm."""
+        if messages:
             try:
-                await self.store.take_back(texts)
+                await self.store.take_back(messages)
             except SQLAlchemyError as error:
-                log.warning("text_not_taken_back", error=type(error).__name__)
+                log.warning("message_not_taken_back", error=type(error).__name__)
 
     def abandoned_since(self) -> datetime:
         """Return the moment since when a live process would have touched what it works at."""

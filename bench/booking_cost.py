@@ -19,11 +19,11 @@ import structlog
 import uvloop
 
 from appointments.booking import BookingRequest
+from appointments.message_plan import MessagePlan
 from appointments.model import CallSid
-from appointments.outbox import OutboxWorker
+from appointments.outbox import OutboxWorker, TextChannel
 from appointments.service import BookingService
 from appointments.settling import SettleTimes
-from appointments.store.records import BookingTexts
 from appointments.store.store import Store
 from bench.databases import KINDS, databases
 from bench.event_loop import Lateness, live_calls
@@ -125,7 +125,7 @@ async def _service(options: Options, ours: Business, url: str, elsewhere: Elsewh
             calendar = calcom
         twilio = elsewhere.addresses.twilio_rest(timeout=TIMEOUT)
         closing.push_async_callback(twilio.aclose)
-        outbox = OutboxWorker(store, sender(twilio), owner="bench")
+        outbox = OutboxWorker(store, TextChannel(sender(twilio)), owner="bench")
         sending = asyncio.create_task(outbox.run())
         closing.callback(sending.cancel)
         service = BookingService(
@@ -142,11 +142,11 @@ async def _service(options: Options, ours: Business, url: str, elsewhere: Elsewh
 async def _book(service: BookingService, ours: Business, number: int, slot: Slot) -> float:
     """Hold and book as a call does, and return how many milliseconds the booking took."""
     attendee, sid = caller(number), CallSid(f"CA{number:032}")
-    texts = BookingTexts(to=attendee.phone or "", business=ours.name, confirmed="Booked for {date} at {time}.")
+    plan = MessagePlan(attendee.phone or "", business=ours.name, templates={"confirmation": "{date} at {time}."})
     await service.holds.hold(sid, attendee.phone, EVENT_TYPE.id, slot, ours)
     await asyncio.sleep(PAUSE_SECS)
     with timed() as took:
-        await service.book(BookingRequest(sid, ours, ACTION, EVENT_TYPE, slot, attendee, texts=texts))
+        await service.book(BookingRequest(sid, ours, ACTION, EVENT_TYPE, slot, attendee, plan=plan))
     return took.total_ms
 
 

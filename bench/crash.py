@@ -25,6 +25,7 @@ from bench.crash_checks import UNCLEAR, Checks, Findings, journal
 from bench.crash_plan import ANYWHERE, Afterwards, Kill, Run, Times, unkilled_runs
 from bench.crash_worker import SLOTS, VICTIM_IS_DEAD, Task, go_on, work
 from bench.databases import KINDS, databases
+from bench.desk import Place
 from bench.processes import ended, start
 from bench.report import conclude, say, say_machine
 from bench.stand_ins import Watch, serving
@@ -114,7 +115,10 @@ class Arena:
     def _task(self, addresses: Addresses, name: str, kill: Kill | None) -> Task:
         options = self._options
         times = Times(options.scale)
-        return Task(self._run, kill, times, options.calendar, self._url, addresses, self._folder, name, options.blind)
+        place = Place(
+            kill, times, options.calendar, self._url, addresses, self._folder, name, options.blind, slots=SLOTS
+        )
+        return Task(self._run, place)
 
     async def _was_killed(self, process: ForkServerProcess) -> bool:
         """Wait for the end of a process and return whether it was killed."""

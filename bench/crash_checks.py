@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from appointments.model import AppointmentStatus, Slot
 from bench.crash_plan import Work
-from bench.crash_worker import CALL, EVER, NEXT_CALL, SLOTS, texts_of
+from bench.crash_worker import CALL, NEXT_CALL, SLOTS
+from bench.desk import EVER
 from bench.world import EVENT_TYPE, all_slots, business
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ UNCLEAR = "unclear"
 IN_CALENDAR = frozenset({AppointmentStatus.ACTIVE, AppointmentStatus.REQUESTED, AppointmentStatus.RESCHEDULED})
 NOT_IN_CALENDAR = frozenset({AppointmentStatus.FAILED, AppointmentStatus.CANCELLED})
 _OUTCOMES = {
-    Work.BOOK: {"active": "confirmed", "unconfirmed": "unconfirmed", "failed": "failed"},
-    Work.MOVE: {"rescheduled": "confirmed", "change_unclear": "unconfirmed", "change_failed": "failed"},
-    Work.CANCEL: {"cancelled": "confirmed", "change_unclear": "unconfirmed", "change_failed": "failed"},
+    Work.BOOK: {"active": "confirmation", "unconfirmed": "unconfirmed", "failed": "failed"},
+    Work.MOVE: {"rescheduled": "moved", "change_unclear": "change_unconfirmed", "change_failed": "change_failed"},
+    Work.CANCEL: {"cancelled": "cancelled", "change_unclear": "change_unconfirmed", "change_failed": "change_failed"},
 }
-"""By what the history says, the text that must tell of it."""
+"""By what the history says, the kind of the text that must tell of it."""
+_FAILURES = ("failed", "change_failed")
 
 
 @dataclass(slots=True)
@@ -126,8 +128,8 @@ class Checks:
     async def _check_texts(self, appointments: Sequence[Appointment]) -> None:
         sent = Counter(message["body"] for message in (await self._addresses.state("twilio"))["messages"])
         self._found.duplicates += [f"{count} texts {body!r}" for body, count in sent.items() if count > 1]
-        for text in await self._store.texts():
-            if text.state != "sent" or not sent[text.body]:
+        for text in await self._store.messages():
+            if text.state != "cancelled" and (text.state != "sent" or not sent[text.body]):
                 self._found.lost.append(f"the text {text.body!r}, which is {text.state}")
         for appointment in appointments:
             for wording in await self._owed(appointment):
@@ -138,11 +140,13 @@ class Checks:
         """Return how the texts begin that must have been sent."""
         works = [Work.BOOK] if self._run.work in (Work.BOOK, Work.SEND) else [Work.BOOK, self._run.work]
         owed = []
+        texts = await self._store.messages(appointment.appointment_id)
+        superseded = {text.kind for text in texts if text.state == "cancelled"}
         for entry in await self._store.history(appointment.appointment_id):
             for work in works:
                 kind = _OUTCOMES[work].get(entry.event)
-                if kind and not (kind == "failed" and self._has_heard_of_failure()):
-                    owed.append(getattr(texts_of(work), kind).partition(" for ")[0])
+                if kind and kind not in superseded and not (kind in _FAILURES and self._has_heard_of_failure()):
+                    owed.append(kind)
         return owed
 
     def _has_heard_of_failure(self) -> bool:

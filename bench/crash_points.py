@@ -27,7 +27,8 @@ WRITES = frozenset(
         *("claim", "claim_again", "keep_working", "record", "fail", "leave_unconfirmed", "take_over", "take_back"),
         *("begin_change", "keep_working_on_change", "record_move", "record_cancel", "fail_change", "leave_unclear"),
         *("take_over_change", "add_booking", "move_booking", "cancel_booking"),
-        *("lease_text", "finish_text", "refuse_text", "retry_text"),
+        *("lease_message", "finish_message", "refuse_message", "drop_message", "retry_message"),
+        *("receive_text", "lease_received_text", "settle_received_text", "confirm"),
     }
 )
 """What writes to the record, but for what only tidies up."""
@@ -35,7 +36,8 @@ REQUESTS = frozenset({"book", "find", "get", "reschedule", "cancel", "hold", "re
 """What asks the calendar for something that a booking depends on."""
 TEXTING = frozenset({"send", "find"})
 
-_POLLING = frozenset({"before.lease_text", "inside.lease_text"})
+_LEASES = ("lease_message", "lease_received_text")
+_POLLING = frozenset(f"{place}.{name}" for name in _LEASES for place in ("before", "inside"))
 """Passed again and again while there is nothing to do."""
 
 _writing: ContextVar[str] = ContextVar("writing", default="")
@@ -104,7 +106,7 @@ class Points:
         try:
             self.passes(f"before.{name}")
             done = await work()
-            if done is not None or name != "lease_text":
+            if done is not None or name not in _LEASES:
                 self.passes(f"after.{name}")
             return done
         finally:

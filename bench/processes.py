@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["bench.crash_worker", "bench.race_callers", "bench.stand_ins", "aiosqlite", "asyncpg"])
+CONTEXT.set_forkserver_preload(
+    ["bench.crash_worker", "bench.life_worker", "bench.race_callers", "bench.stand_ins", "aiosqlite", "asyncpg"]
+)
 
 
 def start(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from appointments.booking_fields import BookingField
 from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
 from appointments.model import Booking, BookingStatus, BookingUid, EventType
 from appointments.rules import open_slots
@@ -105,7 +106,8 @@ class BuiltinCalendar:
 
 def event_type_of(action: Action) -> EventType:
     """Return what `action` books here; there is nobody who knows more of it than the business file."""
-    return EventType(action.event_type_id, action.title, action.duration)
+    asks = tuple(BookingField(slug, words, is_required=True) for slug, words in action.questions.items())
+    return EventType(action.event_type_id, action.title, action.duration, fields=asks)
 
 
 @contextmanager

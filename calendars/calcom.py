@@ -3,92 +3,90 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from appointments.errors import CalendarRejected, CalendarUnavailable, SlotTaken
+from appointments.booking_fields import LOCATION
+from appointments.errors import CalendarRejected, CalendarUnavailable, EventTypeChanged, SlotTaken
 from appointments.model import BookingStatus, BookingUid, Slot
+from calendars.calcom_account import CalComAccount
 from calendars.calcom_event_types import WireEventType, WireEventTypeDetails
-from calendars.calcom_wire import WireMe, WireReservation, WireSlot, data_of, read, read_booking, wire_time
-from calendars.client import READ_PAUSES_SECS, Refusal, ServiceClient
+from calendars.calcom_places import place_to_book
+from calendars.calcom_requests import (
+    BOOKINGS,
+    EVENT_TYPE_HELP,
+    EVENT_TYPES,
+    NO_ROUTE_TEXTS,
+    SLOTS,
+    ask,
+    connect,
+    is_taken,
+    not_booked,
+    not_changed,
+    number,
+    rejected,
+    without_personal_data,
+)
+from calendars.calcom_wire import WireReservation, WireSlot, data_of, read, read_booking, wire_time
+from calendars.client import READ_PAUSES_SECS, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from appointments.model import Attendee, Booking, EventType, EventTypeId
+    from appointments.model import Action, Attendee, Booking, EventType, EventTypeId
     from appointments.ports import Clock
     from calendars.calcom_event_types import EventTypeDetails
+    from calendars.client import ServiceClient
 
-# One version per resource; an unknown one silently falls back to an older shape:
-# https://cal.com/docs/api-reference/v2/introduction
-SLOTS = {"cal-api-version": "2024-09-04"}
-BOOKINGS = {"cal-api-version": "2024-08-13"}
-EVENT_TYPES = {"cal-api-version": "2024-06-14"}
-
-KEY_HELP = "Create a key under Cal.com → Settings → Developer → API keys and set CALCOM_API_KEY."
-ADDRESS_HELP = "Set CALCOM_BASE_URL to the address of Cal.com's API v2, without /v2: https://api.cal.com"
-EVENT_TYPE_PLACES = "CALCOM_EVENT_TYPE_ID, or event_type in the business file,"
-"""What names an event type. Which of both it is, only they know who have read them."""
-EVENT_TYPE_HELP = (
-    f"Set {EVENT_TYPE_PLACES} to the number in the event type's address at "
-    "Cal.com, https://app.cal.com/event-types/<number>, in the account of CALCOM_API_KEY."
-)
-
-TAKEN_TEXTS = (
-    "already has booking at this time or is not available",
-    "no_available_users_found_error",
-    "fixed_hosts_unavailable_for_booking",
-    "round_robin_host_unavailable_for_booking",
-    "booking_conflict_error",
-    "booking_seats_full_error",
-    "can't be booked at the",
-    "book a meeting in the past",
-)
-"""Cal.com sends no codes: these parts of its messages mean that the slot is not to be had."""
+WireShape = TypeVar("WireShape", bound=WireEventType)
 
 CANCELLED_TEXTS = ("has been cancelled already", "has already been cancelled")
 """What a second cancellation is answered with, and one of a booking that was moved: its old uid is cancelled."""
 
 MOVED_TEXT = "has been cancelled and rescheduled already"
 
-NOT_ALLOWED_TEXTS = ("does not allow", "is not allowed within")
-"""The settings of the event type are against it."""
-CHANGE_HELP = (
-    "Whether its bookings may be moved or cancelled is set at Cal.com under Advanced of the event type. "
-    "Until then a person must change this one there."
-)
-
 NO_REASON = "No reason was given"
 
 MOST_MOVES = 20
 """So many times a booking's trail is followed from one uid to the next."""
-
-NO_ROUTE_TEXTS = ("Cannot GET ", "Cannot POST ")
-"""What the 404 of a wrong address says; others say what was not found."""
 
 LOOK_AROUND = timedelta(hours=12)
 """How much later than expected a booking may end and still be found: its event type may have grown meanwhile."""
 
 LIVE_STATUSES = frozenset({BookingStatus.ACCEPTED, BookingStatus.PENDING})
 
-E_MAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
-
 
 def _real_time() -> datetime:
     return datetime.now(UTC)
 
 
+def _no_action(_event_type_id: EventTypeId) -> Action | None:
+    return None
+
+
 class CalComCalendar:
-    """One Cal.com account. Books no event type of which Cal.com would book a repeated request twice."""
+    """One Cal.com account. Books no event type of which Cal.com would book a repeated request twice.
+
+    Args:
+        action_of: Returns what the business file says of an event type now: its length and place, where Cal.com
+            leaves a choice. None: nothing.
+    """
 
     refuses_overlap = True
 
-    def __init__(self, client: ServiceClient, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: ServiceClient,
+        *,
+        clock: Clock,
+        action_of: Callable[[EventTypeId], Action | None] = _no_action,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._action_of = action_of
+        self._known: dict[EventTypeId, WireEventType] = {}
 
     @classmethod
     def connect(
@@ -99,30 +97,28 @@ class CalComCalendar:
         timeout_secs: float = 8.0,
         pauses_secs: Sequence[float] = READ_PAUSES_SECS,
         clock: Clock = _real_time,
+        action_of: Callable[[EventTypeId], Action | None] = _no_action,
     ) -> CalComCalendar:
-        client = ServiceClient(
-            base_url,
-            api_key=api_key,
-            name="Cal.com",
-            key_help=KEY_HELP,
-            timeout_secs=timeout_secs,
-            pauses_secs=pauses_secs,
-        )
-        return cls(client, clock=clock)
+        client = connect(base_url, api_key=api_key, timeout_secs=timeout_secs, pauses_secs=pauses_secs)
+        return cls(client, clock=clock, action_of=action_of)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
     async def me(self) -> str:
         """Return the IANA zone of the key's owner; raises `CalendarRejected` when the key is refused."""
-        return read(WireMe, await self._get("/v2/me", {}, {})).zone
+        return (await self.account.owner()).zone
+
+    @property
+    def account(self) -> CalComAccount:
+        """What the key's owner has at Cal.com."""
+        return CalComAccount(self._client)
 
     def resource(self, event_type_id: EventTypeId) -> str:
         return event_type_id
 
     async def event_type(self, event_type_id: EventTypeId) -> EventType:
-        path = f"/v2/event-types/{_number(event_type_id)}"
-        found = read(WireEventType, await self._get(path, {}, EVENT_TYPES, event_type_id))
+        found = self._known[event_type_id] = await self._ask_event_type(event_type_id, WireEventType)
         if found.obstacles:
             raise CalendarRejected(
                 f"Cal.com's event type {event_type_id}, {found.title!r}, cannot be booked by phone: "
@@ -132,16 +128,14 @@ class CalComCalendar:
 
     async def describe(self, event_type_id: EventTypeId) -> EventTypeDetails:
         """Return all that matters for booking by phone, also of an event type that cannot be booked."""
-        path = f"/v2/event-types/{_number(event_type_id)}"
-        found = read(WireEventTypeDetails, await self._get(path, {}, EVENT_TYPES, event_type_id))
-        return found.details(event_type_id)
+        return (await self._ask_event_type(event_type_id, WireEventTypeDetails)).details(event_type_id)
 
     async def understands_us(self) -> bool:
         """Tell whether the server knows our version of bookings; one that does not answers in an older shape."""
         try:
             body = await self._client.get("/v2/bookings", params={"take": "1"}, headers=BOOKINGS)
         except Refusal as refusal:
-            raise _rejected(refusal) from None
+            raise rejected(refusal) from None
         return isinstance(body, dict) and "pagination" in body
 
     async def free_slots(
@@ -150,43 +144,83 @@ class CalComCalendar:
         if end <= start:
             return []
         params = {
-            "eventTypeId": _number(event_type_id),
+            "eventTypeId": number(event_type_id),
             "start": wire_time(start),
             # Whole seconds, and never the midnight UTC that Cal.com takes for the end of the day it begins.
             "end": wire_time(end + timedelta(seconds=1)),
             "timeZone": "UTC",
             "format": "range",
         }
+        if minutes := await self._chosen_minutes(event_type_id):
+            params["duration"] = str(minutes)
         if moving:
             params["bookingUidToReschedule"] = moving
-        days = read(dict[str, list[WireSlot]], await self._get("/v2/slots", params, SLOTS, event_type_id))
+        days = read(dict[str, list[WireSlot]], await ask(self._client, "/v2/slots", params, SLOTS, event_type_id))
         # Cal.com has returned slots outside the range (calcom/cal.diy#24260).
         slots = {Slot(slot.start, slot.end - slot.start) for day in days.values() for slot in day}
         return sorted(slot for slot in slots if start <= slot.start < end)
 
+    async def _chosen_minutes(self, event_type_id: EventTypeId) -> int | None:
+        """Return the length that the business wants of several, None where there is no choice."""
+        action = self._action_of(event_type_id)
+        if action is None or not action.has_length:
+            return None
+        return (await self._of(event_type_id)).other_length(action.duration)
+
     async def book(
         self, event_type: EventType, slot: Slot, attendee: Attendee, *, notes: str, idempotency_key: str
     ) -> Booking:
-        body = {
-            "eventTypeId": int(_number(event_type.id)),
-            "start": wire_time(slot.start),
-            "attendee": _attendee(attendee),
+        body = await self._order(event_type, slot, attendee, notes) | {
             # Cal.com has no Idempotency-Key header and does not filter by metadata, but returns it.
             "metadata": {"idem": idempotency_key},
         }
-        if notes:
-            body["bookingFieldsResponses"] = {"notes": notes}
         try:
             answer = await self._client.post("/v2/bookings", body=body, headers=BOOKINGS)
         except Refusal as refusal:
             # `from None`, because the refusal may repeat what was sent.
-            if _is_taken(refusal):
+            if is_taken(refusal):
                 raise SlotTaken(slot) from None
             phone = attendee.phone or ""
-            private = (notes, attendee.email, attendee.name, phone, phone.removeprefix("+"))
-            said = _without_personal_data(refusal.text, private)
-            raise _rejected(Refusal(refusal.status, said), event_type.id) from None
+            answers = [each for each in attendee.answers.values() if isinstance(each, str)]
+            private = (notes, attendee.email, attendee.name, phone, phone.removeprefix("+"), *answers)
+            said = without_personal_data(refusal.text, private)
+            error = not_booked(Refusal(refusal.status, said), event_type.id)
+            if isinstance(error, EventTypeChanged):
+                self._known.pop(event_type.id, None)
+            raise error from None
         return read_booking(data_of(answer, is_unclear=True), is_unclear=True)
+
+    async def _order(self, event_type: EventType, slot: Slot, attendee: Attendee, notes: str) -> dict[str, Any]:
+        """Return what is asked for."""
+        order: dict[str, Any] = {
+            "eventTypeId": int(number(event_type.id)),
+            "start": wire_time(slot.start),
+            "attendee": _attendee(attendee),
+        }
+        answers = {slug: answer for slug, answer in attendee.answers.items() if slug != LOCATION}
+        if notes:
+            answers["notes"] = notes
+        if answers:
+            order["bookingFieldsResponses"] = answers
+        action = self._action_of(event_type.id)
+        known = await self._of(event_type.id) if action else self._known.get(event_type.id)
+        if known is None:
+            return order
+        if minutes := known.other_length(slot.duration):
+            order["lengthInMinutes"] = minutes
+        if place := place_to_book(known.kinds_of_place, action.platform if action else "", attendee):
+            order["location"] = place
+        return order
+
+    async def _of(self, event_type_id: EventTypeId) -> WireEventType:
+        """Return what Cal.com said of an event type the last time, or says now when nobody has asked."""
+        if event_type_id not in self._known:
+            self._known[event_type_id] = await self._ask_event_type(event_type_id, WireEventType)
+        return self._known[event_type_id]
+
+    async def _ask_event_type(self, event_type_id: EventTypeId, shape: type[WireShape]) -> WireShape:
+        path = f"/v2/event-types/{number(event_type_id)}"
+        return read(shape, await ask(self._client, path, {}, EVENT_TYPES, event_type_id))
 
     async def get(self, booking_uid: BookingUid) -> Booking | None:
         for _ in range(MOST_MOVES):
@@ -205,7 +239,7 @@ class CalComCalendar:
         except Refusal as refusal:
             if refusal.status == 404 and not refusal.text.startswith(NO_ROUTE_TEXTS):
                 return None
-            raise _rejected(refusal) from None
+            raise rejected(refusal) from None
         return read(dict[str, Any], data_of(body))
 
     async def reschedule(self, booking_uid: BookingUid, slot: Slot, *, reason: str) -> Booking:
@@ -213,11 +247,11 @@ class CalComCalendar:
         try:
             return await self._change(booking_uid, "reschedule", body)
         except Refusal as refusal:
-            if _is_taken(refusal):
+            if is_taken(refusal):
                 raise SlotTaken(slot) from None
             moved = await self.get(booking_uid) if MOVED_TEXT in refusal.text else None
             if moved is None or moved.uid == booking_uid:
-                raise _not_changed(refusal, reason) from None
+                raise not_changed(refusal, reason) from None
         # Its uid leads to another: we moved it before and lost the answer, or its host moved it.
         if moved.slot.start == slot.start and moved.status in LIVE_STATUSES:
             return moved
@@ -232,7 +266,7 @@ class CalComCalendar:
             is_cancelled = any(text in refusal.text for text in CANCELLED_TEXTS)
             known = await self._get_after_cancel(booking_uid) if is_cancelled else None
             if known is None:
-                raise _not_changed(refusal, reason) from None
+                raise not_changed(refusal, reason) from None
         if known.uid == booking_uid:
             return replace(known, status=BookingStatus.CANCELLED)
         # It was moved: what shall not take place is the booking that it has become.
@@ -251,10 +285,13 @@ class CalComCalendar:
     async def hold(self, event_type_id: EventTypeId, slot: Slot, *, until: datetime) -> str:
         minutes = (until - self._clock()).total_seconds() / 60
         body = {
-            "eventTypeId": int(_number(event_type_id)),
+            "eventTypeId": int(number(event_type_id)),
             "slotStart": wire_time(slot.start),
             "reservationDuration": max(1, math.ceil(minutes)),
         }
+        known = self._known.get(event_type_id)
+        if known and (chosen := known.other_length(slot.duration)):
+            body["slotDuration"] = chosen
         try:
             answer = await self._client.post("/v2/slots/reservations", body=body, headers=SLOTS)
         except Refusal as refusal:
@@ -270,11 +307,11 @@ class CalComCalendar:
             await self._client.delete(f"/v2/slots/reservations/{quote(reservation, safe='')}", headers=SLOTS)
         except Refusal as refusal:
             if refusal.status != 404:
-                raise _rejected(refusal) from None
+                raise rejected(refusal) from None
 
     async def find(self, event_type_id: EventTypeId, slot: Slot, *, idempotency_key: str) -> Booking | None:
         params = {
-            "eventTypeIds": _number(event_type_id),
+            "eventTypeIds": number(event_type_id),
             "afterStart": wire_time(slot.start - timedelta(seconds=1)),
             "beforeEnd": wire_time(slot.end + LOOK_AROUND),
             # Ours is among the youngest, and so on the first page even where the filters are ignored
@@ -282,54 +319,14 @@ class CalComCalendar:
             "sortCreated": "desc",
             "take": "100",
         }
-        entries = read(list[dict[str, Any]], await self._get("/v2/bookings", params, BOOKINGS, event_type_id))
+        entries = read(list[dict[str, Any]], await ask(self._client, "/v2/bookings", params, BOOKINGS, event_type_id))
         # Others' bookings are not read any further: an odd one must not hide ours.
         ours = [read_booking(entry) for entry in entries if _is_marked(entry, idempotency_key)]
         return next((booking for booking in ours if booking.status in LIVE_STATUSES), None)
 
-    async def _get(
-        self, path: str, params: Mapping[str, str], headers: Mapping[str, str], event_type_id: str = ""
-    ) -> Any:
-        try:
-            body = await self._client.get(path, params=params, headers=headers)
-        except Refusal as refusal:
-            raise _rejected(refusal, event_type_id) from None
-        return data_of(body)
-
-
-def _is_taken(refusal: Refusal) -> bool:
-    return refusal.status == 409 or any(text in refusal.text for text in TAKEN_TEXTS)
-
-
-def _not_changed(refusal: Refusal, reason: str) -> CalendarRejected:
-    """Say why a booking was not moved or cancelled; `reason` is what the caller said."""
-    text = _without_personal_data(refusal.text, (reason,))
-    if any(each in refusal.text for each in NOT_ALLOWED_TEXTS):
-        return CalendarRejected(f"Cal.com does not let this be changed ({refusal.status}): {text}. {CHANGE_HELP}")
-    return _rejected(Refusal(refusal.status, text))
-
-
-def _rejected(refusal: Refusal, event_type_id: str = "") -> CalendarRejected:
-    """Say what was refused and the way out, as far as it is known."""
-    said = f"({refusal.status}): {refusal.text}" if refusal.text else f"({refusal.status})"
-    if refusal.status < 400 or refusal.text.startswith(NO_ROUTE_TEXTS):
-        return CalendarRejected(f"Cal.com's API v2 is not at this address {said}. {ADDRESS_HELP}")
-    if refusal.status == 403:
-        return CalendarRejected(f"Cal.com does not allow the key to do this {said}. {KEY_HELP}")
-    if refusal.status == 404 and event_type_id:
-        return CalendarRejected(f"Cal.com knows no event type {event_type_id} {said}. {EVENT_TYPE_HELP}")
-    about = f" about event type {event_type_id}" if event_type_id else ""
-    return CalendarRejected(f"Cal.com refused a request{about} {said}")
-
 
 def _path(booking_uid: BookingUid) -> str:
     return f"/v2/bookings/{quote(booking_uid, safe='')}"
-
-
-def _number(event_type_id: EventTypeId) -> str:
-    if not (event_type_id.isascii() and event_type_id.isdigit()):
-        raise CalendarRejected(f"{event_type_id!r} is no event type of Cal.com: those are numbers. {EVENT_TYPE_HELP}")
-    return event_type_id
 
 
 def _attendee(attendee: Attendee) -> dict[str, str]:
@@ -339,13 +336,6 @@ def _attendee(attendee: Attendee) -> dict[str, str]:
     if attendee.phone:
         wire["phoneNumber"] = attendee.phone
     return wire
-
-
-def _without_personal_data(text: str, private: Iterable[str | None]) -> str:
-    """Return `text` without what is `private` of what was sent, and without any e-mail address."""
-    for each in filter(None, private):
-        text = re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", "…", text, flags=re.IGNORECASE)
-    return E_MAIL.sub("…", text)
 
 
 def _is_marked(entry: Mapping[str, Any], idempotency_key: str) -> bool:

@@ -18,10 +18,6 @@ def null_as(empty: type[dict[str, Any]] | type[list[Any]] | type[str]) -> Before
     return BeforeValidator(lambda value: empty() if value is None else value)
 
 
-class WireMe(BaseModel):
-    zone: Annotated[str, Field(alias="timeZone", min_length=1)]
-
-
 class WireSlot(BaseModel):
     start: AwareDatetime
     end: AwareDatetime
@@ -40,7 +36,8 @@ class _Booking(BaseModel):
     status: BookingStatus
     start: AwareDatetime
     end: AwareDatetime
-    location: str | None = None
+    location: Annotated[str, null_as(str)] = ""
+    meeting_url: Annotated[str, null_as(str), Field(alias="meetingUrl")] = ""
     hosts: Annotated[list[_Host], null_as(list)] = []
     metadata: Annotated[dict[str, Any], null_as(dict)] = {}
 
@@ -48,17 +45,25 @@ class _Booking(BaseModel):
 def read_booking(data: object, *, is_unclear: bool = False) -> Booking:
     """Return one booking; raises as `read` does."""
     found = read(_Booking, data, is_unclear=is_unclear)
-    location = found.location or ""
-    is_link = location.startswith(("http://", "https://"))
+    link, location = place(found.location, found.meeting_url)
     return Booking(
         uid=BookingUid(found.uid),
         slot=Slot(found.start, found.end - found.start),
         status=found.status,
         idempotency_key=str(found.metadata.get("idem") or ""),
-        meeting_link=location if is_link else "",
-        location="" if is_link else location,
+        meeting_link=link,
+        location=location,
         host_name=found.hosts[0].name if found.hosts else "",
     )
+
+
+def place(location: str, meeting_url: str) -> tuple[str, str]:
+    """Return a booking's link and its place, each "" when there is none.
+
+    Until an app has made its link, ``integrations:zoom`` stands for the place, which says nothing to anybody.
+    """
+    link = next((each for each in (location, meeting_url) if each.startswith(("http://", "https://"))), "")
+    return link, "" if location == link or location.startswith("integrations:") else location
 
 
 def data_of(body: object, *, is_unclear: bool = False) -> object:

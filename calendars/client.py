@@ -114,6 +114,10 @@ class ServiceClient:
         """Write once; raises as `get` does, with `is_unclear` when the work may have been done."""
         return await self._send_once("POST", path, json=body, headers=headers)
 
+    async def patch(self, path: str, *, body: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
+        """Change once; raises as `post` does."""
+        return await self._send_once("PATCH", path, json=body, headers=headers)
+
     async def delete(self, path: str, *, headers: Mapping[str, str]) -> Any:
         """Delete once; raises as `post` does."""
         return await self._send_once("DELETE", path, headers=headers)

@@ -24,16 +24,39 @@ TRANSFER_SCRIPT = _HOME / "transfer_script.md"
 
 SMS_TEMPLATES = (
     "confirmation",
+    "requested",
     "unconfirmed",
     "failed",
     "moved",
     "cancelled",
     "change_unconfirmed",
     "change_failed",
+    "reminder_day",
+    "reminder_hours",
+    "follow_up",
+    "review",
+    "waitlist_offer",
 )
 """The shipped message templates about an appointment."""
 CODE_TEMPLATE = "code"
 """The shipped template of the text that brings a code."""
+
+EMAIL_TEMPLATES = ("confirmation", "moved", "cancelled")
+"""The shipped templates of e-mails about an appointment; the first line of each is the subject."""
+
+REPLY_TEMPLATES = (
+    "reply_confirmed",
+    "reply_link",
+    "reply_call_back",
+    "reply_cancel",
+    "reply_which",
+    "reply_kept",
+    "reply_cancelled",
+    "reply_not_cancelled",
+    "reply_letters",
+    "reply_phone",
+)
+"""The shipped templates of what is answered to texts that come in."""
 
 PROMPT_PLACEHOLDERS = frozenset({"agent", "business", "recording_notice"})
 """What instructions and their greeting may name in braces."""
@@ -154,6 +177,11 @@ def sms_template_path(name: str) -> Path:
 def sms_template(name: str) -> str:
     """Return the shipped message template of that name; raises `FileProblem`."""
     return read_text(sms_template_path(name)).strip()
+
+
+def email_template_path(name: str) -> Path:
+    """Return the file of a shipped e-mail template, one of `EMAIL_TEMPLATES`."""
+    return _HOME / "email" / f"{name}.txt"
 
 
 def scenario_paths() -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from simulator import calcom, openai, twilio
 from simulator.faults import FaultBoard
+from simulator.mail import MailStandIn, serving_mail
 from simulator.room import Room
 from simulator.world import BUSINESS_NUMBER, EVENT_TYPE_ID, Credentials, run_app
 
@@ -34,6 +35,7 @@ class Options:
     openai_port: int
     fallback_port: int
     calcom_port: int
+    smtp_port: int
     credentials: Credentials
     until_eof: bool
 
@@ -57,7 +59,10 @@ async def _serve(options: Options) -> None:
             "fallback": (openai.build_fallback(credentials, FaultBoard("fallback"), room), options.fallback_port),
             "calcom": (calcom.build_app(credentials, FaultBoard("calcom")), options.calcom_port),
         }
+        mail = MailStandIn(credentials, FaultBoard("mail"))
+        apps["mail"] = (mail.control_app(), 0)
         urls = {name: await running.enter_async_context(_running(app, port)) for name, (app, port) in apps.items()}
+        urls["smtp"] = await running.enter_async_context(serving_mail(mail, options.smtp_port))
         _announce(urls, credentials)
         if options.until_eof:
             # A thread, because an event loop can wait for pipes only, and a daemon, because its read has no end.
@@ -88,6 +93,8 @@ def _announce(urls: dict[str, str], credentials: Credentials) -> None:
         "openai": urls["openai"] + "/v1",
         "fallback": urls["fallback"] + "/v1",
         "calcom": urls["calcom"],
+        "mail": urls["mail"],
+        "smtp": urls["smtp"],
         "credentials": asdict(credentials),
         "numbers": {"business": BUSINESS_NUMBER},
         "event_type_id": str(EVENT_TYPE_ID),
@@ -98,7 +105,7 @@ def _announce(urls: dict[str, str], credentials: Credentials) -> None:
 
 def _options(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    for service in ("twilio", "openai", "fallback", "calcom"):
+    for service in ("twilio", "openai", "fallback", "calcom", "smtp"):
         parser.add_argument(f"--{service}-port", type=int, default=0, metavar="PORT", help="0, the default: any")
     parser.add_argument("--credentials", type=_credentials, metavar="JSON", help="left out: made up for this run")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin does")

@@ -1,4 +1,4 @@
-"""A stand-in of Cal.com's API v2: one host with some event types, strict about versions, keys and fields.
+"""A stand-in of Cal.com's API v2: one account with some event types, strict about versions, keys and fields.
 
 Where the real service would fall back to an older version silently, this one answers 404.
 """
@@ -15,14 +15,23 @@ from aiohttp import web
 
 from simulator import calcom_render as render
 from simulator.calcom_bookings import ARRIVED, Bookings
+from simulator.calcom_calendars import Calendars
+from simulator.calcom_diary import Diary
+from simulator.calcom_event_types import EventTypePages, EventTypesOrder
+from simulator.calcom_host import HostChanges
+from simulator.calcom_making import Making
+from simulator.calcom_owner import Owner
 from simulator.calcom_reservations import Reservations
 from simulator.calcom_schedule import ClockOrder, Schedule, ScheduleOrder
 from simulator.calcom_throttle import Throttle, rate_limited
-from simulator.calcom_wire import CalComError, NoQuery, SlotsQuery, bad_request, read_query
+from simulator.calcom_webhooks import Webhooks
+from simulator.calcom_wire import CalComError, NoQuery, SlotsQuery, bad_request, read_query, success
 from simulator.faults import fault_middleware, fault_routes
 from simulator.world import SimulatedClock, read_order
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aiohttp.typedefs import Handler
 
     from simulator.faults import FaultBoard
@@ -35,6 +44,19 @@ OPERATIONS = {
     ("GET", "/v2/bookings/{uid}"): "get",
     ("POST", "/v2/bookings/{uid}/reschedule"): "reschedule",
     ("POST", "/v2/bookings/{uid}/cancel"): "cancel",
+    ("POST", "/v2/bookings/{uid}/confirm"): "decide",
+    ("POST", "/v2/bookings/{uid}/decline"): "decide",
+    ("POST", "/v2/bookings/{uid}/mark-absent"): "decide",
+    ("GET", "/v2/bookings/{uid}/calendar-links"): "links",
+    ("GET", "/v2/event-types"): "event_types",
+    ("GET", "/v2/event-types/{id}"): "event_types",
+    ("GET", "/v2/teams/{id}/event-types"): "event_types",
+    ("GET", "/v2/calendars"): "calendars",
+    ("GET", "/v2/conferencing"): "calendars",
+    ("GET", "/v2/webhooks"): "webhooks",
+    ("POST", "/v2/webhooks"): "webhooks",
+    ("PATCH", "/v2/webhooks/{id}"): "webhooks",
+    ("DELETE", "/v2/webhooks/{id}"): "webhooks",
     ("POST", "/v2/slots/reservations"): "reservations",
     ("GET", "/v2/slots/reservations/{uid}"): "reservations",
     ("PATCH", "/v2/slots/reservations/{uid}"): "reservations",
@@ -45,7 +67,20 @@ VERSIONS = {
     "bookings": frozenset({"2024-08-13", "2026-02-25"}),
     "event-types": frozenset({"2024-06-14"}),
 }
-PUBLIC = frozenset(OPERATIONS) - {("GET", "/v2/bookings")}
+PUBLIC = frozenset(
+    {
+        ("GET", "/v2/slots"),
+        ("POST", "/v2/bookings"),
+        ("GET", "/v2/bookings/{uid}"),
+        ("POST", "/v2/bookings/{uid}/reschedule"),
+        ("POST", "/v2/bookings/{uid}/cancel"),
+        ("POST", "/v2/slots/reservations"),
+        ("GET", "/v2/slots/reservations/{uid}"),
+        ("PATCH", "/v2/slots/reservations/{uid}"),
+        ("DELETE", "/v2/slots/reservations/{uid}"),
+        ("GET", "/v2/event-types"),
+    }
+)
 """What Cal.com answers without a key; a wrong key is refused even there."""
 
 
@@ -59,20 +94,33 @@ class CalComStandIn:
         self._schedule = Schedule(self._clock)
         self._throttle = Throttle()
         self._ticks = itertools.count()
-        self._bookings = Bookings(self._schedule, self._clock, faults, self._ticks)
-        self._reservations = Reservations(self._schedule, self._clock)
+        self._webhooks = Webhooks()
+        self._diary = Diary(self._schedule, self._clock, self._webhooks, self._ticks)
+        making = Making(self._schedule, self._clock, faults, self._diary)
+        self._parts = (
+            EventTypePages(self._schedule),
+            Calendars(self._schedule),
+            Reservations(self._schedule, self._clock),
+            Bookings(self._schedule, self._clock, self._diary, making),
+            HostChanges(self._schedule, self._clock, self._diary),
+            Owner(self._schedule, self._diary, making, self._ticks),
+            self._webhooks,
+        )
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v2/me", self.me),
-            web.get("/v2/event-types/{id}", self.event_type),
             web.get("/v2/slots", self.slots),
-            *self._reservations.routes(),
-            *self._bookings.routes(),
+            *(route for part in self._parts for route in part.routes()),
             web.post("/control/world", self.set_world),
+            web.post("/control/event_types", self.set_event_types),
             web.post("/control/clock", self.set_clock),
             web.get("/control/state", self.state),
         ]
+
+    def running(self, app: web.Application) -> AsyncIterator[None]:
+        """Own what goes on in the background for as long as the application runs."""
+        return self._webhooks.running(app)
 
     @web.middleware
     async def answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -109,42 +157,45 @@ class CalComStandIn:
 
     async def me(self, request: web.Request) -> web.Response:
         read_query(request, NoQuery)
-        return render.success(render.me(self._schedule.zone))
-
-    async def event_type(self, request: web.Request) -> web.Response:
-        read_query(request, NoQuery)
-        event_type_id = request.match_info["id"]
-        found = self._schedule.event_type(int(event_type_id)) if event_type_id.isdecimal() else None
-        if found is None:
-            raise CalComError(HTTPStatus.NOT_FOUND, f"Event type with id {event_type_id} not found")
-        return render.success(render.event_type(found))
+        return success(render.me(self._schedule.zone))
 
     async def slots(self, request: web.Request) -> web.Response:
         query = read_query(request, SlotsQuery)
         event_type = self._schedule.named(query.event_type_id, query.event_type_slug, query.username)
         if event_type is None:
             raise CalComError(HTTPStatus.NOT_FOUND, "Event Type not found")
+        if query.duration is not None:
+            if query.duration not in event_type.lengths:
+                raise bad_request("Invalid duration: the event type does not have that length.")
+            event_type = event_type.lasting(query.duration)
         end = _widened(query.end)
         if query.start >= end:
             raise bad_request("Invalid time range given - check the 'start' and 'end' query parameters.")
         moving = self._schedule.booking(query.booking_uid_to_reschedule)
         free = self._schedule.listed_slots(event_type, query.start, end, moving=moving)
         length = event_type.duration if query.format == "range" else None
-        return render.success(render.slots(free, query.time_zone, length))
+        return success(render.slots(free, query.time_zone, length))
 
     async def set_world(self, request: web.Request) -> web.Response:
         self._schedule.reset(await read_order(request, ScheduleOrder))
+        self._webhooks.reset()
         self._throttle = Throttle()
+        return web.json_response({})
+
+    async def set_event_types(self, request: web.Request) -> web.Response:
+        self._schedule.event_types = (await read_order(request, EventTypesOrder)).event_types
         return web.json_response({})
 
     async def set_clock(self, request: web.Request) -> web.Response:
         self._clock.set((await read_order(request, ClockOrder)).now)
+        self._diary.report_due()
         return web.json_response({})
 
     async def state(self, _request: web.Request) -> web.Response:
         bookings = [booking.summary for booking in self._schedule.bookings]
         reservations = [render.reservation(each) for each in self._schedule.reservations]
-        return web.json_response({"faults": self._faults.fired, "bookings": bookings, "reservations": reservations})
+        held = {"bookings": bookings, "reservations": reservations, **self._webhooks.summary}
+        return web.json_response({"faults": self._faults.fired, **held})
 
 
 def build_app(credentials: Credentials, faults: FaultBoard) -> web.Application:
@@ -153,6 +204,7 @@ def build_app(credentials: Credentials, faults: FaultBoard) -> web.Application:
     acting_out = fault_middleware(faults, OPERATIONS, error_500=_internal_error, rate_limited=rate_limited)
     app = web.Application(middlewares=[stand_in.answer_errors, stand_in.check_access, acting_out])
     app.add_routes([*stand_in.routes(), *fault_routes(faults)])
+    app.cleanup_ctx.append(stand_in.running)
     return app
 
 

@@ -40,7 +40,7 @@ def _matches(booking: Booking, query: ListQuery, now: datetime) -> bool:
 
 
 def _standing(booking: Booking, now: datetime) -> str:
-    if booking.status == "cancelled":
+    if not booking.is_live:
         return "cancelled"
     if booking.end <= now:
         return "past"

@@ -1,13 +1,10 @@
-"""Cal.com's answers: the stand-in's event types, slots and bookings in the shapes of API v2."""
+"""Cal.com's answers: the stand-in's slots, bookings and reservations in the shapes of API v2."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from simulator.calcom_schedule import BOOKING_WINDOW_DAYS, HOST_USERNAME
+from simulator.calcom_people import OWNER
 from simulator.calcom_wire import wire_time
 
 if TYPE_CHECKING:
@@ -15,23 +12,16 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from zoneinfo import ZoneInfo
 
-    from simulator.calcom_schedule import Booking, EventTypeOrder, Reservation
-
-HOST_ID = 7
-HOST_NAME = "Ada"
-HOST_EMAIL = "ada@example.com"
-
-
-def success(data: object, *, status: HTTPStatus = HTTPStatus.OK, **more: object) -> web.Response:
-    return web.json_response({"status": "success", "data": data, **more}, status=status)
+    from simulator.calcom_people import Host
+    from simulator.calcom_schedule import Booking, Reservation
 
 
 def me(zone: ZoneInfo) -> dict[str, object]:
     return {
-        "id": HOST_ID,
-        "username": HOST_USERNAME,
-        "email": HOST_EMAIL,
-        "name": HOST_NAME,
+        "id": OWNER.id,
+        "username": OWNER.username,
+        "email": OWNER.email,
+        "name": OWNER.name,
         "avatarUrl": None,
         "bio": None,
         "timeFormat": 12,
@@ -40,64 +30,6 @@ def me(zone: ZoneInfo) -> dict[str, object]:
         "timeZone": zone.key,
         "organizationId": None,
     }
-
-
-def event_type(ordered: EventTypeOrder) -> dict[str, object]:
-    return {
-        "id": ordered.id,
-        "ownerId": HOST_ID,
-        "lengthInMinutes": ordered.minutes,
-        "title": ordered.title,
-        "slug": ordered.slug,
-        "description": "",
-        "locations": [ordered.location.model_dump()],
-        "bookingFields": _booking_fields(requires_email=ordered.requires_email),
-        "disableGuests": False,
-        "slotInterval": None,
-        "minimumBookingNotice": ordered.notice_minutes,
-        "beforeEventBuffer": 0,
-        "afterEventBuffer": 0,
-        "bookingWindow": [{"type": "calendarDays", "value": BOOKING_WINDOW_DAYS, "rolling": False}],
-        "recurrence": None,
-        "metadata": {},
-        "price": 0,
-        "currency": "usd",
-        "lockTimeZoneToggleOnBookingPage": False,
-        "forwardParamsSuccessRedirect": None,
-        "successRedirectUrl": None,
-        "isInstantEvent": False,
-        "scheduleId": 1,
-        "requiresBookerEmailVerification": False,
-        "disableCancelling": {"disabled": ordered.disable_cancelling},
-        "disableRescheduling": _disable_rescheduling(ordered),
-        "confirmationPolicy": _confirmation_policy(ordered),
-        "hidden": False,
-        "bookingRequiresAuthentication": False,
-        "users": [{"id": HOST_ID, "name": HOST_NAME, "username": HOST_USERNAME}],
-        "bookingUrl": f"https://cal.com/{HOST_USERNAME}/{ordered.slug}",
-    }
-
-
-def _disable_rescheduling(ordered: EventTypeOrder) -> dict[str, object]:
-    if ordered.reschedule_notice_minutes and not ordered.disable_rescheduling:
-        return {"minutesBefore": ordered.reschedule_notice_minutes}
-    return {"disabled": ordered.disable_rescheduling}
-
-
-def _confirmation_policy(ordered: EventTypeOrder) -> dict[str, object]:
-    if not ordered.requires_confirmation:
-        return {"disabled": True}
-    return {"type": "always", "blockUnconfirmedBookingsInBooker": False}
-
-
-def _booking_fields(*, requires_email: bool) -> list[dict[str, object]]:
-    common = {"isDefault": True, "hidden": False, "label": "", "placeholder": ""}
-    return [
-        {**common, "type": "name", "slug": "name", "required": True},
-        {**common, "type": "email", "slug": "email", "required": requires_email},
-        {**common, "type": "phone", "slug": "attendeePhoneNumber", "required": False},
-        {**common, "type": "textarea", "slug": "notes", "required": False},
-    ]
 
 
 def slots(free: Iterable[datetime], zone: ZoneInfo | None, length: timedelta | None) -> dict[str, list[dict[str, str]]]:
@@ -122,12 +54,12 @@ def booking(made: Booking, *, number: int, zone: ZoneInfo) -> dict[str, object]:
     described = {
         "id": number,
         "uid": made.uid,
-        "title": f"{ordered.title} between {HOST_NAME} and {made.guest.name}",
+        "title": f"{ordered.title} between {made.hosts[0].name} and {made.guest.name}",
         "description": made.responses.get("notes", ""),
-        "hosts": [_host(zone)],
+        "hosts": [_host(made.hosts[0], zone)],  # of those who meet together it tells one
         "status": made.status,
         "cancellationReason": made.reason,
-        "cancelledByEmail": HOST_EMAIL if made.status == "cancelled" and not made.moved_to else "",
+        "cancelledByEmail": OWNER.email if made.status == "cancelled" and not made.moved_to else "",
         "start": wire_time(made.start),
         "end": wire_time(made.end),
         "duration": ordered.minutes,
@@ -135,7 +67,7 @@ def booking(made: Booking, *, number: int, zone: ZoneInfo) -> dict[str, object]:
         "eventType": {"id": ordered.id, "slug": ordered.slug},
         "meetingUrl": made.location,  # even where it is no link
         "location": made.location,
-        "absentHost": False,
+        "absentHost": made.is_host_absent,
         "createdAt": wire_time(made.created_at),
         "updatedAt": wire_time(made.updated_at),
         "metadata": made.metadata,
@@ -164,13 +96,13 @@ def reservation(made: Reservation) -> dict[str, object]:
     }
 
 
-def _host(zone: ZoneInfo) -> dict[str, object]:
+def _host(host: Host, zone: ZoneInfo) -> dict[str, object]:
     return {
-        "id": HOST_ID,
-        "name": HOST_NAME,
-        "email": HOST_EMAIL,
-        "displayEmail": HOST_EMAIL,
-        "username": HOST_USERNAME,
+        "id": host.id,
+        "name": host.name,
+        "email": host.email,
+        "displayEmail": host.email,
+        "username": host.username,
         "timeZone": zone.key,
     }
 
@@ -183,7 +115,7 @@ def _attendee(made: Booking) -> dict[str, object]:
         "displayEmail": guest.email,
         "timeZone": guest.zone,
         "language": guest.language,
-        "absent": False,
+        "absent": made.is_guest_absent,
     }
     if guest.phone is not None:
         attendee["phoneNumber"] = guest.phone

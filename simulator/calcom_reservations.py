@@ -17,6 +17,7 @@ from simulator.calcom_wire import (
     bad_request,
     read_body,
     read_query,
+    success,
     wrong_properties,
 )
 
@@ -55,12 +56,12 @@ class Reservations:
             raise CalComError(HTTPStatus.UNAUTHORIZED, NEEDS_KEY)
         reservation = self._reservation(order)
         self._schedule.reservations.append(reservation)
-        return render.success(render.reservation(reservation), status=HTTPStatus.CREATED)
+        return success(render.reservation(reservation), status=HTTPStatus.CREATED)
 
     async def get(self, request: web.Request) -> web.Response:
         read_query(request, NoQuery)
         found = self._live(request)
-        return render.success(None if found is None else render.reservation(found))
+        return success(None if found is None else render.reservation(found))
 
     async def change(self, request: web.Request) -> web.Response:
         """Put another reservation in the place of this one, which must not overlap it: Cal.com does not look whose."""
@@ -70,7 +71,7 @@ class Reservations:
             raise CalComError(HTTPStatus.NOT_FOUND, f"Slot with uid={request.match_info['uid']} not found")
         new = self._reservation(order, uid=old.uid)
         self._schedule.reservations[self._schedule.reservations.index(old)] = new
-        return render.success(render.reservation(new))
+        return success(render.reservation(new))
 
     async def release(self, request: web.Request) -> web.Response:
         uid = request.match_info["uid"]
@@ -88,16 +89,18 @@ class Reservations:
         if event_type is None:
             raise CalComError(HTTPStatus.NOT_FOUND, f"Event Type with ID={order.event_type_id} not found")
         if order.slot_duration is not None:
-            raise bad_request(NOT_VARIABLE)
+            if order.slot_duration not in event_type.lengths:
+                raise bad_request(NOT_VARIABLE)
+            event_type = event_type.lasting(order.slot_duration)
         minutes = order.reservation_duration or DEFAULT_MINUTES
         start, until = order.slot_start.astimezone(UTC), self._clock() + timedelta(minutes=minutes)
         reservation = Reservation(event_type, start, minutes, until, **uid)
         # Of other event types, bookings and reservations are not looked at.
-        bookings = (booking for booking in self._schedule.bookings if booking.status != "cancelled")
-        of_type = [booking for booking in bookings if booking.event_type == event_type]
+        bookings = (booking for booking in self._schedule.bookings if booking.is_live)
+        of_type = [booking for booking in bookings if booking.event_type.id == event_type.id]
         if any(booking.start < reservation.end and start < booking.end for booking in of_type):
             raise _unprocessable(BOOKED)
-        if any(each.event_type == event_type for each in self._schedule.reserved(start, reservation.end)):
+        if any(each.event_type.id == event_type.id for each in self._schedule.reserved(start, reservation.end)):
             raise _unprocessable(RESERVED)
         return reservation
 

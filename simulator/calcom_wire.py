@@ -1,7 +1,7 @@
 """Cal.com's wire format as its stand-in accepts and answers it: queries, bodies, and both error envelopes.
 
-What slotline never sends (team and dynamic event types, recurrence, routing, instant meetings, a choice of locations)
-is refused as unknown.
+What slotline never sends (event types by a team's address, recurrence, routing, instant meetings) is refused as
+unknown.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ _LANGUAGES = (
     "ar az bg bn ca cs da de el en es es-419 et eu fi fr he hr hu id it iw ja km ko lv nl no pl pt pt-BR ro ru "
     "sk sr sv ta th tr uk vi zh-CN zh-TW"
 )
-
+_APPS = (
+    "cal-video google-meet zoom whereby-video whatsapp-video webex-video telegram-video tandem sylaps-video "
+    "skype-video sirius-video signal-video shimmer-video salesroom-video roam-video riverside-video ping-video "
+    "office365-video mirotalk-video jitsi jelly-video jelly-conferencing huddle facetime-video element-call-video "
+    "eightxeight-video discord-video demodesk-video campfire-video"
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -79,6 +84,10 @@ class CalComError(Exception):
             "error": {"code": self.code, "message": self.message, "details": details},
         }
         return web.json_response(envelope, status=self.status)
+
+
+def success(data: object, *, status: HTTPStatus = HTTPStatus.OK, **more: object) -> web.Response:
+    return web.json_response({"status": "success", "data": data, **more}, status=status)
 
 
 def bad_request(message: str, *, is_raw: bool = False) -> CalComError:
@@ -175,6 +184,12 @@ def _language(value: str) -> str:
     return value
 
 
+def _app(value: str) -> str:
+    if value not in _APPS.split():
+        raise ValueError(f"integration must be one of the following values: {_APPS.replace(' ', ', ')}")
+    return value
+
+
 def _metadata_size(metadata: dict[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
     if len(metadata) > 50 or any(len(key) > 40 for key in metadata):
         raise ValueError("Metadata must have at most 50 keys, each key up to 40 characters.")
@@ -188,17 +203,43 @@ DayOrInstant = Annotated[datetime, BeforeValidator(_day_or_instant)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Metadata = Annotated[dict[str, str | int | float | bool], AfterValidator(_metadata_size)]
 Order = Literal["asc", "desc"]
+PhoneNumber = Annotated[str, AfterValidator(_phone)]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
+    """What comes over the wire: unknown names are refused."""
+
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, arbitrary_types_allowed=True)
 
 
-class NoQuery(_Wire):
+class NoQuery(Wire):
     """The query of an endpoint that takes none."""
 
 
-class SlotsQuery(_Wire):
+class PageQuery(Wire):
+    """The query of a list that tells no totals."""
+
+    take: int = Field(default=250, ge=1, le=250)
+    skip: int = Field(default=0, ge=0)
+
+
+class TeamTypesQuery(Wire):
+    """The query of ``GET /v2/teams/{id}/event-types``."""
+
+    event_slug: str | None = None
+    hosts_limit: int | None = None
+    sort_created_at: Order | None = None
+
+
+class EventTypesQuery(Wire):
+    """The query of ``GET /v2/event-types``."""
+
+    username: str | None = None
+    event_slug: str | None = None
+    sort_created_at: Order | None = None
+
+
+class SlotsQuery(Wire):
     """The query of ``GET /v2/slots``; a start or end without an offset is UTC."""
 
     event_type_id: int | None = None
@@ -207,6 +248,7 @@ class SlotsQuery(_Wire):
     start: DayOrInstant
     end: DayOrInstant
     time_zone: Zone | None = None
+    duration: int | None = None
     format: Literal["time", "range"] = "time"
     booking_uid_to_reschedule: str | None = None
 
@@ -218,7 +260,7 @@ class SlotsQuery(_Wire):
         return self
 
 
-class ListQuery(_Wire):
+class ListQuery(Wire):
     """The query of ``GET /v2/bookings`` (2024-08-13)."""
 
     status: list[Literal["upcoming", "recurring", "past", "cancelled", "unconfirmed"]] | None = None
@@ -246,17 +288,74 @@ class ListQuery(_Wire):
         return {name: text.split(",") if name in ("status", "eventTypeIds") else text for name, text in query.items()}
 
 
-class _Body(_Wire):
+class Body(Wire):
+    """A JSON body, whose values are taken as they are: "101" is no number."""
+
     model_config = ConfigDict(strict=True)
 
 
-class CreateAttendee(_Body):
+class AskedHostPlace(Body):
+    """A place that the host has named in the event type."""
+
+    type: Literal["address", "link", "phone"]
+
+    @property
+    def answer(self) -> str:
+        return ""
+
+
+class AskedMeeting(Body):
+    """A meeting by video, with one of the event type's apps."""
+
+    type: Literal["integration"]
+    integration: Annotated[str, AfterValidator(_app)]
+
+
+class AskedPhone(Body):
+    """The attendee's number, which the host calls."""
+
+    type: Literal["attendeePhone"]
+    phone: PhoneNumber
+
+    @property
+    def answer(self) -> str:
+        return self.phone
+
+
+class AskedAddress(Body):
+    """The attendee's address, where the host comes."""
+
+    type: Literal["attendeeAddress"]
+    address: Annotated[str, Field(min_length=1)]
+
+    @property
+    def answer(self) -> str:
+        return self.address
+
+
+class AskedElsewhere(Body):
+    """A place that the attendee thought of."""
+
+    type: Literal["attendeeDefined"]
+    location: Annotated[str, Field(min_length=1)]
+
+    @property
+    def answer(self) -> str:
+        return self.location
+
+
+AskedPlace = Annotated[
+    AskedHostPlace | AskedMeeting | AskedPhone | AskedAddress | AskedElsewhere, Field(discriminator="type")
+]
+
+
+class CreateAttendee(Body):
     """Who comes, as ``POST /v2/bookings`` takes it."""
 
     name: Annotated[str, Field(min_length=1)]
     time_zone: Zone
     email: EmailStr | None = None
-    phone_number: Annotated[str, AfterValidator(_phone)] | None = None
+    phone_number: PhoneNumber | None = None
     language: Annotated[str, AfterValidator(_language)] = "en"
 
     @model_validator(mode="after")
@@ -266,13 +365,7 @@ class CreateAttendee(_Body):
         return self
 
 
-class FieldResponses(_Body):
-    """Answers to the event type's booking fields beside the attendee's own."""
-
-    notes: str | None = None
-
-
-class CreateBooking(_Body):
+class CreateBooking(Body):
     """The body of ``POST /v2/bookings``."""
 
     start: Instant
@@ -281,7 +374,8 @@ class CreateBooking(_Body):
     event_type_slug: str | None = None
     username: str | None = None
     guests: list[EmailStr] = []
-    booking_fields_responses: FieldResponses = FieldResponses()
+    booking_fields_responses: dict[str, object] = {}
+    location: AskedPlace | None = None
     metadata: Metadata = {}
     length_in_minutes: int | None = None
 
@@ -292,7 +386,7 @@ class CreateBooking(_Body):
         return self
 
 
-class RescheduleBooking(_Body):
+class RescheduleBooking(Body):
     """The body of ``POST /v2/bookings/{uid}/reschedule``. The host's e-mail in `rescheduled_by` confirms the move."""
 
     start: Instant
@@ -300,14 +394,14 @@ class RescheduleBooking(_Body):
     rescheduled_by: str | None = None
 
 
-class CancelBooking(_Body):
+class CancelBooking(Body):
     """The body of ``POST /v2/bookings/{uid}/cancel``."""
 
     cancellation_reason: str | None = None
     cancel_subsequent_bookings: Literal[False] = False
 
 
-class ReserveSlot(_Body):
+class ReserveSlot(Body):
     """The body that makes a reservation and the one that changes it; durations are in minutes."""
 
     event_type_id: int

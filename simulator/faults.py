@@ -20,8 +20,23 @@ if TYPE_CHECKING:
 ANY = "any"
 _OPENAIS = ("transcribe", "chat", "speech", "realtime", "utterance", ANY)
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
-    "calcom": ("slots", "create", "list", "get", "reschedule", "cancel", "reservations", ANY),
+    "calcom": (
+        "slots",
+        "create",
+        "list",
+        "get",
+        "reschedule",
+        "cancel",
+        "decide",
+        "links",
+        "reservations",
+        "event_types",
+        "calendars",
+        "webhooks",
+        ANY,
+    ),
     "twilio": ("messages", "calls", ANY),
+    "mail": ("letters", ANY),
     "openai": _OPENAIS,
     "fallback": _OPENAIS,
 }

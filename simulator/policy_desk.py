@@ -7,13 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from simulator import policy_contact as contact
 from simulator import policy_existing as existing
 from simulator import policy_requests as requests
 from simulator import policy_resume as resume
 from simulator import policy_transfer as transfer
-from simulator.policy_answer import EMAIL, GOODBYE, MORE, NAME, OTHER_TIME, Answer, Asked, ToolCall
+from simulator.policy_answer import GOODBYE, MORE, NAME, OTHER_TIME, Answer, Asked, ToolCall
+from simulator.policy_contact import Email
+from simulator.policy_digits import number_aloud
 from simulator.policy_existing import Existing
 from simulator.policy_offer import MOST_SPOKEN, Offer, OfferedSlot
+from simulator.policy_questions import ask_again, next_question
 from simulator.policy_requests import Leaving
 from simulator.policy_tools import (
     CALL_BACK,
@@ -22,6 +26,7 @@ from simulator.policy_tools import (
     CONFIRM_MINE,
     FIND_MINE,
     MOVE_MINE,
+    NOTE_EMAIL,
     TEXT_CODE,
     TRANSFER,
     WAITLIST,
@@ -30,7 +35,6 @@ from simulator.policy_tools import (
     with_article,
 )
 from simulator.policy_when import CalendarTable, When, when_said
-from simulator.policy_who import email_aloud
 from simulator.policy_words import plain
 
 if TYPE_CHECKING:
@@ -54,8 +58,15 @@ class Desk:
     """What is to be booked; "" where that is not known yet, or there is no choice."""
     picked: OfferedSlot | None = None
     name: str = ""
-    email: str = ""
+    email: Email = field(default_factory=Email)
+    number: str = ""
+    """The number to reach a caller at who withholds theirs."""
+    is_number_refused: bool = False
     notes: str = ""
+    answers: dict[str, object] = field(default_factory=dict)
+    """To the event type's own questions, by the arguments that pass them; None where nobody understood the answer."""
+    unanswered: int = 0
+    """How often the answer to the question of the moment was not understood."""
     is_confirmed: bool = False
     is_read_back: bool = False
     """Claims that the caller has heard all that is about to be booked."""
@@ -151,8 +162,12 @@ class Desk:
         elif not self.name:
             opening = "" if self.asked in (Asked.NAME, Asked.OFFER) else f"{self.picked.say} is free. "
             self.say(f"{opening}{NAME}", Asked.NAME)
-        elif tool.needs_email and not self.email:
-            self.say(EMAIL, Asked.EMAIL)
+        elif "number" in tool.parameters and not (self.number or self.is_number_refused):
+            self.say(requests.REACH, Asked.NUMBER)
+        elif (tool.needs_email or self.is_number_refused) and not self.email.is_settled:
+            contact.note_email(self)
+        elif question := next_question(self):
+            self.say(question.words, Asked.QUESTION)
         elif not (self.is_confirmed and (self.is_read_back or self.read_backs > 1)):
             self.is_confirmed = False
             self.read_backs += 1
@@ -185,14 +200,15 @@ class Desk:
         self.answer = Answer(calls=(ToolCall(self.tools.find, arguments),))
 
     def _read_back(self, tool: BookingTool, slot: OfferedSlot) -> str:
-        email = f", with the e-mail address {email_aloud(self.email)}" if tool.needs_email else ""
-        return f"That's {with_article(tool.title)} on {slot.say}, for {self.name}{email}. Is that right?"
+        number = f", with the phone number {number_aloud(self.number)}" if self.number else ""
+        return f"That's {with_article(tool.title)} on {slot.say}, for {self.name}{number}. Is that right?"
 
     def _book(self, tool: BookingTool, slot: OfferedSlot) -> None:
-        said = {"slot": slot.key, "name": self.name, "email": self.email, "notes": self.notes}
+        said = {"slot": slot.key, "name": self.name, "number": self.number, "notes": self.notes}
         arguments: dict[str, object] = {
             name: value for name, value in said.items() if value and name in tool.parameters
         }
+        arguments |= {name: answer for name, answer in self.answers.items() if answer is not None}
         self.answer = Answer(calls=(ToolCall(tool.name, arguments),))
 
     def question(self) -> str:
@@ -206,8 +222,10 @@ class Desk:
                 return f"{self.offer.spoken[0].say} is free. Would you like that one?"
             case Asked.NAME:
                 return NAME
+            case Asked.QUESTION if question := next_question(self):
+                return question.words
             case Asked.EMAIL:
-                return EMAIL
+                return self.email.question
             case Asked.CONFIRM if self.existing.errand:
                 return existing.read_back(self)
             case Asked.CONFIRM if self.picked and self.tool:
@@ -240,7 +258,7 @@ class Desk:
                 return requests.QUESTION[self.leaving.choice]
             case Asked.BEST_TIME if self.leaving.kind:
                 return requests.BEST_TIME[self.leaving.kind]
-            case Asked.REACH:
+            case Asked.REACH | Asked.NUMBER:
                 return requests.REACH
             case _:
                 return "Would you like to book an appointment?"
@@ -263,6 +281,8 @@ class Desk:
                 existing.take_changed(self, call, result)
             case _ if call.name == TRANSFER:
                 transfer.take_put_through(self, result)
+            case _ if call.name == NOTE_EMAIL:
+                contact.take_noted(self, result)
             case _ if call.name in (WAITLIST, CALL_BACK):
                 requests.take_noted(self, result)
 
@@ -320,7 +340,7 @@ class Desk:
     def _take_booked(self, call: ToolCall, result: Mapping[str, object] | None) -> None:
         say = str((result or {}).get("say") or "")
         match (result or {}).get("status"):
-            case "booked":
+            case "booked" | "requested":
                 self._close(say or "You're booked.", booked=str(call.arguments.get("slot")))
             case "pending" | "unconfirmed":
                 say = say or "I'm still confirming that with our calendar."
@@ -342,6 +362,8 @@ class Desk:
                 self.drop_pick()
                 self.wish = When(day)
                 self.advance()
+            case "needs_email" | "left_out":
+                contact.take_noted(self, result)
             case "invalid":
                 self._mend(str((result or {}).get("hint") or "").lower())
             case _:
@@ -355,15 +377,17 @@ class Desk:
             self.booked.add(booked)
             self.action = ""
         self.drop_pick()
-        self.offer, self.wish, self.notes = Offer(), None, ""
+        self.offer, self.wish, self.notes, self.answers = Offer(), None, "", {}
         self.say(say if "anything else?" in say.lower() else f"{say} {MORE}", Asked.MORE)
 
     def _mend(self, hint: str) -> None:
         """Ask again for the argument that `hint` complains of."""
         self.details_changed()
-        if "mail" in hint:
-            self.email = ""
-            self.say("I'm sorry, that e-mail address didn't work. Could you say it again, slowly?", Asked.EMAIL)
+        if ask_again(self, hint):
+            return
+        if "number" in hint:
+            self.number = ""
+            self.say(requests.REACH, Asked.NUMBER)
         elif "name" in hint:
             self.name = ""
             self.say(f"I'm sorry, I didn't get the name. {NAME}", Asked.NAME)

@@ -40,6 +40,13 @@ def number_said(text: str) -> str:
     return f"+1{digits}" if len(digits) == _NATIONAL else f"+{digits}"
 
 
+def number_aloud(number: str) -> str:
+    """Return a number of the `number_said` kind in words, without its country: "four one five, five five five, …"."""
+    names = {digit: word for word, digit in _WORDS.items() if len(word) > len("oh")}
+    national = number[-_NATIONAL:]
+    return ", ".join(" ".join(names[digit] for digit in part) for part in (national[:3], national[3:6], national[6:]))
+
+
 def says_this_number(text: str) -> bool:
     """Claim that the `plain` text means the number that calls."""
     return _THIS_NUMBER.search(text) is not None

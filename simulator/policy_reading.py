@@ -43,6 +43,8 @@ class Turn:
 
 def read_turn(desk: Desk, text: str) -> Turn:
     """Take the caller's details out of `text` and read the rest."""
+    if desk.asked is Asked.QUESTION:
+        return Turn(text, plain(text), When(), agrees(plain(text)))  # whatever it is like, it answers the question
     reason, rest = reason_said(text)
     email, rest = email_said(rest)
     if reason and not desk.notes:
@@ -53,8 +55,8 @@ def read_turn(desk: Desk, text: str) -> Turn:
     if action and when.is_bare and when.time_words == "one":
         when = replace(when, times=(), time_words="", is_bare=False)  # "the emergency one" is at no time
     turn = Turn(text, words, when, agrees(words), action)
-    if email and email != desk.email:
-        desk.email = email
+    if email and email != desk.email.address:
+        desk.email.heard(email)
         desk.details_changed()
     turn.has_detail = _take_name(desk, turn, rest) or bool(email or reason)
     return turn
@@ -68,6 +70,8 @@ def _take_name(desk: Desk, turn: Turn, text: str) -> bool:
         desk.name = corrected_name(text, known) or known
     elif desk.asked is Asked.NAME and not known:
         desk.name = answered_name(text)
+    elif desk.asked is Asked.EMAIL and "name" not in turn.words:
+        return False  # letters and words of an address
     elif desk.asked is Asked.WHO:
         desk.name = answered_name(_BEFORE_DAY.sub(",", text)) or known
     elif said := introduced_name(text):

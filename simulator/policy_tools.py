@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.policy_questions import questions_of
 from simulator.policy_titles import best_named, says_emergency
 from simulator.policy_words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simulator.policy_questions import Question
 
 FIND_MINE, CONFIRM_MINE, MOVE_MINE, CANCEL_MINE = (
     "find_appointments",
@@ -20,7 +23,9 @@ FIND_MINE, CONFIRM_MINE, MOVE_MINE, CANCEL_MINE = (
 )
 TEXT_CODE, CHECK_CODE = "text_code", "check_code"
 WAITLIST, CALL_BACK = "join_waitlist", "request_callback"
+NOTE_EMAIL = "note_email"
 TRANSFER = "transfer_to_human"
+_NEEDS_EMAIL = re.compile(r"\bneeds [^.]*\be-mail\b[^.]*\bnote_email\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class BookingTool:
     title: str
     needs_email: bool
     parameters: frozenset[str]
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +111,9 @@ def with_article(title: str) -> str:
 def _booking_tool(function: dict[str, Any]) -> BookingTool:
     name, schema = str(function["name"]), function.get("parameters") or {}
     action = _action(name, str(function.get("description") or ""))
-    needs_email = "email" in (schema.get("required") or [])
+    needs_email = _NEEDS_EMAIL.search(str(function.get("description") or "")) is not None
     title = action.split(" ", 1)[-1]
-    return BookingTool(name, action, title, needs_email, frozenset(_properties(function)))
+    return BookingTool(name, action, title, needs_email, frozenset(_properties(function)), questions_of(schema))
 
 
 def _action(name: str, description: str) -> str:

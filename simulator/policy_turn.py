@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from simulator import policy_asides as asides
+from simulator import policy_contact as contact
 from simulator import policy_errands as errands
 from simulator import policy_existing as existing
 from simulator import policy_requests as requests
@@ -16,6 +17,7 @@ from simulator import policy_transfer as transfer
 from simulator.policy_action import choose_action, which_action
 from simulator.policy_answer import MORE, NAME, OTHER_TIME, Asked
 from simulator.policy_offer import choose
+from simulator.policy_questions import answer_question
 from simulator.policy_reading import read_turn
 from simulator.policy_tools import WAITLIST
 from simulator.policy_when import Moment, When, earlier_than, later_than, nearest_day_of_month, seen_from
@@ -201,7 +203,7 @@ def _settle(desk: Desk, turn: Turn) -> bool:
     elif turn.about("the_time"):
         desk.say(OTHER_TIME, Asked.OTHER_TIME)
     elif turn.about("the_email"):
-        desk.email = ""
+        desk.email.said, desk.email.is_settled = turn.raw.strip(), False
         desk.advance()
     elif turn.agreed is False and not turn.about("repeat"):
         desk.is_confirmed = False
@@ -282,7 +284,7 @@ def _withhold(desk: Desk, turn: Turn) -> bool:
     if turn.about("why"):
         desk.say(f"I need {what} to book the appointment. {desk.question()}")
         return True
-    if not (turn.agreed is False or turn.about("withhold")):
+    if desk.asked is Asked.EMAIL or not (turn.agreed is False or turn.about("withhold")):
         return False
     desk.refusals += 1
     if desk.refusals == 1:
@@ -340,6 +342,7 @@ _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     asides.while_booking,
     resume.ask,
     transfer.want_person,
+    answer_question,
     requests.answer_request,
     errands.answer_errand,
     errands.want,
@@ -347,6 +350,8 @@ _RULES: tuple[Callable[[Desk, Turn], bool], ...] = (
     _no_other_time,
     asides.farewell,
     requests.want_request,
+    contact.answer_email,
+    contact.answer_number,
     asides.hear_again,
     choose_action,
     which_action,

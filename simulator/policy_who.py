@@ -141,12 +141,6 @@ def _written(words: list[str]) -> str:
     return "".join(_SIGNS.get(word) or _DIGITS.get(word) or word for word in words)
 
 
-def email_aloud(email: str) -> str:
-    """Return `email` in words."""
-    names = {".": " dot ", "_": " underscore ", "-": " dash ", "+": " plus ", "@": " at "}
-    return " ".join("".join(names.get(char, char) for char in email).split())
-
-
 def reason_said(text: str) -> tuple[str, str]:
     """Return what the appointment is about, "" when that is not said, and the text without it."""
     match = _REASON.search(text)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from simulator import twilio_wire as wire
 from simulator.faults import RETRY_SECS, fault_middleware, fault_routes
 from simulator.twilio_calls import Call, CallEndOrder, CallOrder
+from simulator.twilio_inbound import START_WORDS, STOP_WORDS, InboundOrder, deliver
 from simulator.twilio_messages import Message, MessageQueue
 from simulator.twilio_numbers import AccountOrder, NumberOrder, find, set_up_for
 from simulator.world import read_order
@@ -44,13 +45,15 @@ OPERATIONS = {
 class WorldOrder(BaseModel):
     """The body of ``POST /control/world``: the only place callbacks may go, the account, and who has texted STOP.
 
-    Without `numbers` the account has the business's number, set up for the worker.
+    Without `numbers` the account has the business's number, set up for the worker. No text reaches those that are
+    `undeliverable`: their carrier reports that error, such as 30006 for a landline.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     worker_url: str | None = None
     opted_out: frozenset[str] = frozenset()
+    undeliverable: dict[str, int] = {}
     numbers: tuple[NumberOrder, ...] | None = None
     account: AccountOrder = AccountOrder()
 
@@ -69,7 +72,7 @@ class TwilioStandIn:
         self._faults = faults
         self._queue = MessageQueue(credentials.twilio_account_sid, credentials.twilio_auth_token)
         self._calls: dict[str, Call] = {}
-        self._opted_out: frozenset[str] = frozenset()
+        self._opted_out: set[str] = set()
         self._account = AccountOrder()
         self._numbers = set_up_for(None)
 
@@ -85,6 +88,7 @@ class TwilioStandIn:
             web.get(f"/{wire.API}/Accounts/{{account:[^/.]+}}.json", self.get_account),
             web.post("/control/world", self.set_world),
             web.get("/control/state", self.state),
+            web.post("/control/inbound", self.receive_message),
             web.post("/control/calls", self.register_call),
             web.get("/control/calls/{sid}", self.watch_call),
             web.post("/control/calls/{sid}", self.end_call),
@@ -160,9 +164,9 @@ class TwilioStandIn:
 
     async def set_world(self, request: web.Request) -> web.Response:
         order = await read_order(request, WorldOrder)
-        self._queue.reset(order.worker_url)
+        self._queue.reset(order.worker_url, order.undeliverable)
         self._calls = {}
-        self._opted_out = order.opted_out
+        self._opted_out = set(order.opted_out)
         self._account = order.account
         self._numbers = set_up_for(order.worker_url) if order.numbers is None else order.numbers
         return web.json_response({})
@@ -173,9 +177,24 @@ class TwilioStandIn:
                 "faults": self._faults.fired,
                 "messages": [message.summary for message in self._queue.messages],
                 "callbacks": self._queue.callbacks,
+                "under_way": self._queue.under_way,
                 "calls": [call.summary for call in self._calls.values()],
             }
         )
+
+    async def receive_message(self, request: web.Request) -> web.Response:
+        """Take a text to one of our numbers, and answer when the worker has."""
+        order = await read_order(request, InboundOrder)
+        to = order.to or self._numbers[0].phone_number
+        url = next((number.sms_url for number in self._numbers if number.phone_number == to), "")
+        if not self._queue.is_of_worker(url):
+            raise web.HTTPBadRequest(text=f"{to} is no number of the account whose webhook for texts is the worker's")
+        if order.word in STOP_WORDS:
+            self._opted_out.add(order.from_)
+        elif order.word in START_WORDS:
+            self._opted_out.discard(order.from_)
+        told = await deliver(order, to=to, url=url, account_sid=self._account_sid, auth_token=self._auth_token)
+        return web.json_response(told)
 
     async def register_call(self, request: web.Request) -> web.Response:
         order = await read_order(request, CallOrder)

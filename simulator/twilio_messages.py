@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from simulator.signing import SIGNATURE_HEADER, sign
+from simulator.twilio_webhooks import post_signed
 from simulator.twilio_wire import API, rfc2822
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simulator.twilio_wire import ListMessages
 
 DELIVERY = ("sent", "delivered")
+NO_DELIVERY = ("sent", "undelivered")
+NOBODY: Mapping[str, int] = {}
 _STEP_SECS = 0.05
-_CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -36,6 +39,7 @@ class Message:
     body: str
     callback: str | None
     status: str = "queued"
+    error_code: int | None = None
     date_created: datetime = field(default_factory=lambda: datetime.now(UTC))
     date_sent: datetime | None = None
     sid: str = field(default_factory=lambda: "SM" + secrets.token_hex(16))
@@ -56,7 +60,7 @@ class Message:
             "date_sent": rfc2822(self.date_sent),
             "date_updated": rfc2822(self.date_sent or self.date_created),
             "direction": "outbound-api",
-            "error_code": None,
+            "error_code": self.error_code,
             "error_message": None,
             "from": self.from_,
             "messaging_service_sid": self.messaging_service_sid,
@@ -81,9 +85,14 @@ class MessageQueue:
         self._tasks: set[asyncio.Task[None]] = set()
         self.reset(None)
 
-    def reset(self, worker_url: str | None) -> None:
-        """Forget all texts; report from now on to `worker_url`, None to nobody."""
+    def reset(self, worker_url: str | None, undeliverable: Mapping[str, int] = NOBODY) -> None:
+        """Forget all texts; report from now on to `worker_url`, None to nobody.
+
+        Args:
+            undeliverable: The numbers that no text reaches, with the error that their carrier reports.
+        """
         self._worker_url = worker_url
+        self._undeliverable = undeliverable
         self.messages: list[Message] = []
         self.callbacks: list[dict[str, object]] = []
 
@@ -93,6 +102,15 @@ class MessageQueue:
         task = asyncio.create_task(self._deliver(message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    @property
+    def under_way(self) -> int:
+        """How many texts are still being delivered or reported on."""
+        return len(self._tasks)
+
+    def is_of_worker(self, url: str) -> bool:
+        """Whether `url` is the worker's: we call no other."""
+        return self._worker_url is not None and url.startswith(self._worker_url.rstrip("/") + "/")
 
     async def aclose(self) -> None:
         """Stop all deliveries."""
@@ -105,9 +123,11 @@ class MessageQueue:
         return [message for message in reversed(self.messages) if _matches(message, query)]
 
     async def _deliver(self, message: Message) -> None:
-        for status in DELIVERY:
+        error_code = self._undeliverable.get(message.to)
+        for status in NO_DELIVERY if error_code else DELIVERY:
             await asyncio.sleep(_STEP_SECS)
             message.status = status
+            message.error_code = error_code if status == "undelivered" else None
             message.date_sent = message.date_sent or datetime.now(UTC)
             if message.callback:
                 await self._report(message, message.callback)
@@ -115,7 +135,7 @@ class MessageQueue:
     async def _report(self, message: Message, url: str) -> None:
         report: dict[str, object] = {"sid": message.sid, "status": message.status, "answered": None}
         self.callbacks.append(report)
-        if self._worker_url is None or not url.startswith(self._worker_url.rstrip("/") + "/"):
+        if not self.is_of_worker(url):
             return
         form = {
             "AccountSid": self._account_sid,
@@ -126,15 +146,11 @@ class MessageQueue:
             "SmsStatus": message.status,
             "To": message.to,
         }
-        sender = {"From": message.from_, "MessagingServiceSid": message.messaging_service_sid}
-        form |= {name: value for name, value in sender.items() if value}
-        headers = {SIGNATURE_HEADER: sign(self._auth_token, url, form)}
+        code = str(message.error_code) if message.error_code else None
+        given = {"From": message.from_, "MessagingServiceSid": message.messaging_service_sid, "ErrorCode": code}
+        form |= {name: value for name, value in given.items() if value}
         try:
-            async with (
-                aiohttp.ClientSession(timeout=_CALLBACK_TIMEOUT) as http,
-                http.post(url, data=form, headers=headers, allow_redirects=False) as answer,
-            ):
-                report["answered"] = answer.status
+            report["answered"], _ = await post_signed(self._auth_token, url, form)
         except (aiohttp.ClientError, TimeoutError) as error:
             report["problem"] = repr(error)
 

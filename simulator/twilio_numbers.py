@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _BOUGHT_AT = datetime(2026, 6, 1, 9, tzinfo=UTC)
 
 
-def _e164(number: str) -> str:
+def e164(number: str) -> str:
+    """Return `number`, checked for a model."""
     if not is_e164(number):
         raise ValueError("must be a valid number in E.164")
     return number
@@ -29,7 +30,7 @@ class NumberOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    phone_number: Annotated[str, AfterValidator(_e164)]
+    phone_number: Annotated[str, AfterValidator(e164)]
     voice: bool = True
     sms: bool = True
     voice_url: str = ""

@@ -32,6 +32,10 @@ class Credentials:
     openai_api_key: str
     fallback_api_key: str
     calcom_api_key: str
+    smtp_user: str
+    smtp_password: str
+    smtp_from: str
+    """Whose letters the mail server takes from it."""
 
     @classmethod
     def generate(cls) -> Credentials:
@@ -44,6 +48,9 @@ class Credentials:
             openai_api_key="sk-" + secrets.token_hex(24),
             fallback_api_key="sk-" + secrets.token_hex(24),
             calcom_api_key="cal_live_" + secrets.token_hex(16),
+            smtp_user="front-desk",
+            smtp_password=secrets.token_urlsafe(16),
+            smtp_from="clinic@example.com",
         )
 
 

@@ -9,6 +9,7 @@ from telephony.errors import TwilioUnclear
 from telephony.urls import PublicUrls
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from telephony.rest import TwilioRest
@@ -41,10 +42,13 @@ class Messages:
             raise TwilioUnclear("Twilio accepted a text and named no sid")
         return str(message.sid)
 
-    async def find(self, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, to: str, body: str, since: datetime, *, other_than: Collection[str] = ()) -> str | None:
         """Return the `message_sid` of a text with this `body` that Twilio took since then, None when there is none.
 
         The list is not filtered by `DateSent`: a text that still waits in Twilio's queue has none.
+
+        Args:
+            other_than: Texts that are known to be something else.
         """
         earliest = since - _CLOCK_SKEW
         listed = await self._rest.client.messages.list_async(to=to, limit=_MOST_LISTED)
@@ -53,6 +57,7 @@ class Messages:
             is_same = (message.body or "").rstrip().endswith(body.rstrip())
             is_ours = str(message.direction).startswith("outbound")
             taken_at = message.date_created or message.date_sent
-            if is_same and is_ours and taken_at is not None and taken_at >= earliest:
+            is_recent = taken_at is not None and taken_at >= earliest
+            if is_same and is_ours and is_recent and message.sid not in other_than:
                 return str(message.sid)
         return None

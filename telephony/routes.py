@@ -49,6 +49,7 @@ _MOST_FIELDS: Final = 200
 _REMEMBERED_ANSWERS: Final = 1024
 _ATTEMPT_HEADER: Final = "i-twilio-idempotency-token"
 _CALL_SID: Final = re.compile(r"CA[0-9a-fA-F]{32}")
+_MESSAGE_SID: Final = re.compile(r"(?:SM|MM)[0-9a-fA-F]{32}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 """How Twilio spells ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a telephone's keys."""
@@ -75,6 +76,17 @@ class IncomingCall:
     called: str
     is_attested: bool
     parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingText:
+    """A text to us. `opt_out_type` is STOP, START or HELP where Twilio takes it for one of these words, else ""."""
+
+    message_sid: str
+    sender: str
+    called: str
+    body: str
+    opt_out_type: str
 
 
 class PhoneLine(Protocol):
@@ -132,8 +144,8 @@ class PhoneLine(Protocol):
         """Take note of the new status of the text that was sent as `outbox_id`."""
         ...
 
-    async def text_received(self, sender: str, body: str, opt_out_type: str | None) -> None:
-        """Take note of a text to us. `opt_out_type` is STOP, START, HELP, or None for any other text."""
+    async def text_received(self, text: IncomingText) -> None:
+        """Take note of a text to us. What is answered goes out later: Twilio waits for this."""
         ...
 
 
@@ -261,8 +273,7 @@ def _add_text_routes(router: APIRouter, signatures: RequestSignatures, line: Pho
     @router.post(SMS_PATH)
     async def sms(request: Request) -> Response:
         form = await _signed_form(request, signatures)
-        body = form.get("Body", "")
-        await line.text_received(form.get("From", ""), body, form.get("OptOutType") or _opt_out_type(body))
+        await line.text_received(_incoming_text(form))
         return _xml(twiml.no_reply())
 
     @router.post(SMS_STATUS_PATH)
@@ -330,10 +341,18 @@ def _fields(body: bytes) -> Form:
         raise HTTPException(400, "not a form of Twilio's") from None
 
 
-def _opt_out_type(body: str) -> str | None:
+def _incoming_text(form: Form) -> IncomingText:
+    message_sid, body = form.get("MessageSid", ""), form.get("Body", "")
+    if not _MESSAGE_SID.fullmatch(message_sid):
+        raise HTTPException(400, "the form names no text")
+    opt_out_type = form.get("OptOutType") or _opt_out_type(body)
+    return IncomingText(message_sid, form.get("From", ""), form.get("To", ""), body, opt_out_type)
+
+
+def _opt_out_type(body: str) -> str:
     """Return what Twilio takes the text for; it says so itself only where Advanced Opt-Out is on."""
     word = body.strip().upper()
-    return next((kind for kind, words in _OPT_OUT_WORDS.items() if word in words), None)
+    return next((kind for kind, words in _OPT_OUT_WORDS.items() if word in words), "")
 
 
 def incoming_call(form: Mapping[str, str]) -> IncomingCall:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from appointments.booking import BookingRequest
 from appointments.errors import CalendarUnavailable, SlotlineError, SlotTaken
+from appointments.message_plan import NO_MESSAGES, MessagePlan
 from appointments.model import (
     Action,
     Appointment,
@@ -28,7 +29,7 @@ from appointments.model import (
     Slot,
 )
 from appointments.settling import SettleTimes
-from appointments.store.records import NO_TEXTS, Block, BookingTexts
+from appointments.store.records import Block
 from calendars.memory import MemoryCalendar
 
 if TYPE_CHECKING:
@@ -50,12 +51,19 @@ STUDIO = Business(
     hours=tuple(OpeningHours(weekday, time(9), time(17)) for weekday in range(5)),
     actions=(ACTION,),
 )
-TEXTS = BookingTexts(
+PLAN = MessagePlan(
     to=CALLER,
     business="Ada's Studio",
-    confirmed="Booked for {date} at {time}.",
-    unconfirmed="We are still confirming {date} at {time}.",
-    failed="{date} at {time} could not be booked.",
+    templates={
+        "confirmation": "Booked for {date} at {time}.",
+        "requested": "Requested for {date} at {time}.",
+        "unconfirmed": "We are still confirming {date} at {time}.",
+        "failed": "{date} at {time} could not be booked.",
+        "moved": "Moved to {date} at {time}.",
+        "cancelled": "{date} at {time} is cancelled.",
+        "change_unconfirmed": "We are still confirming the change of {date} at {time}.",
+        "change_failed": "{date} at {time} could not be changed.",
+    },
 )
 
 QUICK = SettleTimes(
@@ -89,9 +97,9 @@ def an_appointment(number: int = 1, **changes: Any) -> Appointment:
     return replace(appointment, **changes)
 
 
-async def claim(store: Store, appointment: Appointment, *, texts: BookingTexts = NO_TEXTS) -> Appointment:
+async def claim(store: Store, appointment: Appointment, *, plan: MessagePlan = NO_MESSAGES) -> Appointment:
     """Claim the slot of `appointment` and nothing around it."""
-    return await store.claim(appointment, a_block(appointment), texts=texts)
+    return await store.claim(appointment, a_block(appointment), plan=plan)
 
 
 def a_block(appointment: Appointment) -> Block:
@@ -107,7 +115,7 @@ def a_booking(slot: Slot | None = None, *, key: str = "CA1:101:0") -> Booking:
 
 def a_request(number: int = 1, **changes: Any) -> BookingRequest:
     """Return what a caller agreed to; different numbers are different calls."""
-    request = BookingRequest(CallSid(f"CA{number}"), STUDIO, ACTION, EVENT_TYPE, a_slot(), ATTENDEE, texts=TEXTS)
+    request = BookingRequest(CallSid(f"CA{number}"), STUDIO, ACTION, EVENT_TYPE, a_slot(), ATTENDEE, plan=PLAN)
     return replace(request, **changes)
 
 

@@ -17,6 +17,8 @@ CLINIC = replace(STUDIO, name="Harbor Street Clinic")
 
 
 TEMPLATES = {
+    "confirmation": "Booked for {date} at {time}.",
+    "requested": "Requested for {date} at {time}.",
     "unconfirmed": "We are still confirming {date} at {time}.",
     "failed": "{date} at {time} could not be booked.",
     "moved": "Now on {date} at {time}.",

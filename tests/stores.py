@@ -6,10 +6,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from appointments.store.records import AT_ONCE
 from appointments.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from appointments.model import AppointmentId
+    from appointments.store.records import OutboxRow
 
 ENDS_WITHIN_SECS = 20
 
@@ -29,3 +33,8 @@ async def opened_store(url: str, **settings: Any) -> AsyncIterator[Store]:
             _, endless = await asyncio.wait(left, timeout=ENDS_WITHIN_SECS)
             assert not endless, endless
         await store.close()
+
+
+async def at_once(store: Store, appointment_id: AppointmentId | None = None) -> list[OutboxRow]:
+    """Return the messages that wait for no time, such as reminders do."""
+    return [row for row in await store.messages(appointment_id) if row.not_before == AT_ONCE]

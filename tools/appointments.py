@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from appointments.changing import ChangeRequest
-from appointments.contact import may_text
 from appointments.errors import SlotNotOffered, SlotTaken
+from appointments.message_plan import plan_for
 from appointments.model import AppointmentStatus
 from appointments.spoken import say_slot, say_zone
-from appointments.store.records import NO_TEXTS, BookingTexts, ChangeState
-from tools.booking import a, taken_reply
+from appointments.store.records import ChangeState, MessageKind
+from tools.booking import CHECK_WITH_US, TEXTS_ARE_BLOCKED, a, taken_reply
 from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
 from tools.session import Agreement
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from appointments.changing import ChangeOutcome
+    from appointments.message_plan import MessagePlan
     from appointments.model import Appointment, Business, Slot
     from tools.session import BookingSession, Utterance
 
@@ -91,7 +92,7 @@ def _wire(session: BookingSession, key: str) -> dict[str, str]:
     local = appointment.slot.start.astimezone(ZoneInfo(appointment.zone))
     return {
         "key": key,
-        "say": f"{a(appointment.title)} on {_when(session, appointment, appointment.slot)}{_standing(appointment)}",
+        "say": f"{a(appointment.title)} on {say_when(session, appointment, appointment.slot)}{_standing(appointment)}",
         "title": appointment.title,
         "date": local.date().isoformat(),
         "time": local.strftime("%H:%M"),
@@ -114,7 +115,7 @@ def confirm_appointment(session: BookingSession) -> Tool:
         appointment = await session.known_appointment(wanted.appointment)
         confirmed = await session.service.confirm(appointment, call_sid=session.call_sid)
         session.know([confirmed])
-        when = _when(session, appointment, appointment.slot)
+        when = say_when(session, appointment, appointment.slot)
         return Reply(
             Status.CONFIRMED, say=f"Thank you, I've noted that you're coming on {when}.{_still_open(appointment)}"
         )
@@ -155,13 +156,13 @@ def move_appointment(session: BookingSession) -> Tool:
             ),
             heard,
         )
-        request = _change(session, appointment, offered.slot, wanted.reason or NEW_TIME, done="moved")
+        request = _change(session, appointment, offered.slot, wanted.reason or NEW_TIME)
         try:
             outcome = await session.service.change(request)
         except SlotTaken as taken:
             return taken_reply(session, action, offered.slot, taken)
         session.changed(appointment, outcome)
-        return _moved(outcome, when=offered.say, texts=bool(request.texts.to))
+        return _moved(session, outcome, when=offered.say, texts=_tells(session, request, MessageKind.MOVED))
 
     return Tool(
         name="move_appointment",
@@ -179,7 +180,7 @@ def move_appointment(session: BookingSession) -> Tool:
 def cancel_appointment(session: BookingSession) -> Tool:
     async def run(wanted: CancelAppointment, heard: Sequence[Utterance]) -> Reply:
         appointment = await session.known_appointment(wanted.appointment)
-        when = _when(session, appointment, appointment.slot)
+        when = say_when(session, appointment, appointment.slot)
         if appointment.status is not AppointmentStatus.CANCELLED:
             session.require_confirmed(
                 Agreement(
@@ -191,11 +192,12 @@ def cancel_appointment(session: BookingSession) -> Tool:
                 ),
                 heard,
             )
-        request = _change(session, appointment, None, wanted.reason or NO_REASON, done="cancelled")
+        request = _change(session, appointment, None, wanted.reason or NO_REASON)
         outcome = await session.service.change(request)
         session.changed(appointment, outcome)
         was_cancelled = appointment.status is AppointmentStatus.CANCELLED
-        return _cancelled(outcome, when=when, texts=bool(request.texts.to) and not was_cancelled)
+        texts = _tells(session, request, MessageKind.CANCELLED) and not was_cancelled
+        return _cancelled(outcome, when=when, texts=texts)
 
     return Tool(
         name="cancel_appointment",
@@ -210,42 +212,43 @@ def cancel_appointment(session: BookingSession) -> Tool:
     )
 
 
-def _change(
-    session: BookingSession, appointment: Appointment, slot: Slot | None, reason: str, *, done: str
-) -> ChangeRequest:
+def _change(session: BookingSession, appointment: Appointment, slot: Slot | None, reason: str) -> ChangeRequest:
     return ChangeRequest(
         call_sid=session.call_sid,
         business=session.business,
         appointment=appointment,
         slot=slot,
         reason=reason,
-        texts=change_texts(appointment, session.business, session.templates, done=done),
+        plan=change_plan(appointment, session.business, session.templates),
     )
 
 
-def change_texts(
-    appointment: Appointment, business: Business, templates: Mapping[str, str], *, done: str
-) -> BookingTexts:
-    """Return what is texted to the number on record, which is told of every change, whoever asks for it."""
-    phone = appointment.attendee.phone
-    if phone is None or not may_text(phone, business.sms_countries):
-        return NO_TEXTS
-    return BookingTexts(
-        to=phone,
-        business=business.name,
-        confirmed=templates[done],
-        unconfirmed=templates["change_unconfirmed"],
-        failed=templates["change_failed"],
+def change_plan(appointment: Appointment, business: Business, templates: Mapping[str, str]) -> MessagePlan:
+    """Return what is sent from a change on: to number and e-mail on record, which are told whoever asks for it."""
+    attendee = appointment.attendee
+    return plan_for(
+        business,
+        business.action_of(appointment.event_type_id),
+        templates,
+        phone=attendee.phone,
+        email=attendee.email,
     )
 
 
-def _moved(outcome: ChangeOutcome, *, when: str, texts: bool) -> Reply:
+def _tells(session: BookingSession, request: ChangeRequest, kind: MessageKind) -> bool:
+    """Claim that the caller will be told of the change by a text, as far as is known."""
+    is_blocked = session.texts_are_blocked and request.appointment.attendee.phone == session.caller
+    return request.plan.texts(kind) and not is_blocked
+
+
+def _moved(session: BookingSession, outcome: ChangeOutcome, *, when: str, texts: bool) -> Reply:
     if outcome.state is not ChangeState.DONE:
         return _not_settled(outcome.state, f"move it to {when}", texts=texts)
     if outcome.appointment.status is AppointmentStatus.REQUESTED:
         say = f"I've asked to move it to {when}. It has still to be accepted."
         return Reply(Status.REQUESTED, say=say, hint="Do not say that it is moved for certain.")
-    promise = " I'm texting you the new time." if texts else ""
+    blocked = TEXTS_ARE_BLOCKED if session.texts_are_blocked else ""
+    promise = " I'm texting you the new time." if texts else blocked
     return Reply(Status.MOVED, say=f"Done: it's now on {when}.{promise}", hint="Ask if there is anything else.")
 
 
@@ -261,7 +264,7 @@ def _cancelled(outcome: ChangeOutcome, *, when: str, texts: bool) -> Reply:
 
 
 def _not_settled(state: ChangeState, what: str, *, texts: bool) -> Reply:
-    promise = " You'll get a text as soon as it is settled." if texts else " Please call us to check on it."
+    promise = " You'll get a text as soon as it is settled." if texts else CHECK_WITH_US
     hint = "It is not known yet whether it is done. Do not say that it is, and do not try again."
     if state is ChangeState.PENDING:
         return Reply(Status.PENDING, say=f"I'm still trying to {what}.{promise}", hint=hint)
@@ -270,7 +273,8 @@ def _not_settled(state: ChangeState, what: str, *, texts: bool) -> Reply:
     )
 
 
-def _when(session: BookingSession, appointment: Appointment, slot: Slot) -> str:
+def say_when(session: BookingSession, appointment: Appointment, slot: Slot) -> str:
+    """Say when `slot` is by the clock that `appointment` goes by, naming it where it is not the business's."""
     zone = ZoneInfo(appointment.zone)
     is_elsewhere = zone.key != session.business.zone.key
     return say_slot(slot, zone, spoken_zone=say_zone(zone, slot.start) if is_elsewhere else "")

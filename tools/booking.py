@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from pydantic import Field, create_model
 
 from appointments.booking import BookingRequest
-from appointments.contact import attendee_email, clean_email
+from appointments.booking_fields import answers
+from appointments.contact import attendee_email, country_of
+from appointments.email_capture import Stage
 from appointments.errors import SlotTaken
+from appointments.message_plan import plan_for
 from appointments.model import AppointmentStatus, Attendee, Scope
 from appointments.offer import Offer, OfferReason, describe, free_range, make_offer
-from appointments.store.records import NO_TEXTS, BookingTexts
+from appointments.store.records import MessageKind
 from appointments.wishes import resolve_wish
+from tools.booking_questions import question_arguments, said
+from tools.email import about_email, email_reply, email_to_book_with
+from tools.keys import number_given
 from tools.registry import Arguments, Tool
 from tools.replies import Reply, Status
 from tools.session import Agreement
@@ -22,18 +29,34 @@ from tools.session import Agreement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from appointments.model import Action, Appointment, EventType, Slot
+    from appointments.message_plan import MessagePlan
+    from appointments.model import Action, Appointment, EventType, PhoneNumber, Slot
     from appointments.offer import OfferedSlot
     from tools.session import BookingSession, Utterance
 
 log = structlog.get_logger(__name__)
 
 FIND_SECS = 6.0
+_NUMBER = (
+    str | None,
+    Field(
+        None,
+        description=(
+            "The phone number to reach the caller at, as +14155550123: they withhold theirs, so ask for it and read it "
+            "back. Leave out when they would rather give an e-mail address, with note_email."
+        ),
+        max_length=60,
+    ),
+)
 ONLY_CHECK = (
     "You can only check what is free: you cannot book. Say so, and offer to have the caller called back "
     "(request_callback). Only an existing appointment may be moved to one of these slots, with a tool for it."
 )
 BOOK_SECS = 12.0
+CHECK_WITH_US = " Please call us to check on it."
+"""Said where no text will tell."""
+TEXTS_ARE_BLOCKED = " Texts to your number are blocked, so please make a note of it."
+"""Said to who would have been texted."""
 
 
 class FindSlots(Arguments):
@@ -132,13 +155,12 @@ def _wire(offered: OfferedSlot, action: Action) -> dict[str, str]:
 
 def book_appointment(session: BookingSession, action: Action, event_type: EventType) -> Tool:
     """Return the tool that books `action`, named after its event type."""
-    arguments = BookAppointment
-    # A calendar wants one way to reach the attendee: without a number it must be an address.
-    needs_email = event_type.requires_email or session.caller is None
-    if needs_email and not attendee_email(action.fallback_email, session.caller):
-        email = (str, Field(description="The caller's e-mail address, read back letter by letter and agreed to."))
-        fields: dict[str, Any] = {"email": email}
-        arguments = create_model("BookAppointment", __base__=BookAppointment, **fields)
+    fields = question_arguments(action, event_type)
+    asks = " Before that, ask what its `answer` arguments want to know, one question a turn." if fields else ""
+    asks += about_email(session, action, event_type)
+    if session.caller is None:
+        fields = {"number": _NUMBER, **fields}
+    arguments = create_model("BookAppointment", __base__=BookAppointment, **fields)
 
     async def run(wanted: BookAppointment, heard: Sequence[Utterance]) -> Reply:
         return await _book(session, action, event_type, wanted, heard)
@@ -147,7 +169,7 @@ def book_appointment(session: BookingSession, action: Action, event_type: EventT
         name=tool_name(action),
         description=(
             f"{action.name}. Use it only after you have read back the day, the time and the caller's name and the "
-            "caller has said yes. Books once; calling it again for the same slot returns the first result."
+            f"caller has said yes.{asks} Books once; calling it again for the same slot returns the first result."
         ),
         arguments=arguments,
         run=run,
@@ -166,16 +188,23 @@ async def _book(
 ) -> Reply:
     offered = session.offered(action, wanted.slot)
     booked_for = session.booked_for.get(offered.slot)
+    phone = session.caller or number_given(getattr(wanted, "number", None), heard, session.business)
+    email = await email_to_book_with(session, action, phone, heard)
     if booked_for is None:
-        session.require_confirmed(agreement_to_book(session, action, offered, event_type.title, wanted.name), heard)
+        if missing := _missing(session, event_type, phone, email):
+            return missing
+        agreement = agreement_to_book(session, action, offered, event_type.title, wanted.name)
+        session.require_confirmed(agreement if session.caller else agreement.with_number(phone), heard)
     elif booked_for.casefold() != wanted.name.casefold():
         return Reply(Status.INVALID, hint="This slot is booked for another name already. Nothing was changed.")
-    asked_email = getattr(wanted, "email", None)
     attendee = Attendee(
         name=wanted.name,
         zone=action.zone.key,
-        phone=session.caller,
-        email=clean_email(asked_email) if asked_email else attendee_email(action.fallback_email, session.caller),
+        phone=phone,
+        email=email,
+        answers=answers(
+            action, event_type, said(wanted, action, event_type), country=country_of(session.business.number)
+        ),
     )
     request = BookingRequest(
         call_sid=session.call_sid,
@@ -185,14 +214,41 @@ async def _book(
         slot=offered.slot,
         attendee=attendee,
         notes=wanted.notes or "",
-        texts=texts_of(session, action),
+        plan=plan_of(session, action, attendee),
     )
     try:
         appointment = await session.service.book(request)
     except SlotTaken as taken:
         return taken_reply(session, action, offered.slot, taken)
     session.booked_for[offered.slot] = wanted.name
-    return booked_reply(session, action, appointment, when=offered.say)
+    host = appointment.host_name if event_type.assigns_host else ""
+    reply = booked_reply(session, action, appointment, when=f"{offered.say} with {host}" if host else offered.say)
+    return _with_length(reply, offered.slot, appointment.slot)
+
+
+def _missing(
+    session: BookingSession, event_type: EventType, phone: PhoneNumber | None, email: str | None
+) -> Reply | None:
+    """Ask for what the calendar must know of the attendee, None when it is known."""
+    if event_type.requires_email and email is None:
+        return email_reply(session.email, is_needed=True)
+    if phone or email:
+        return None
+    # A calendar wants one way to reach who comes.
+    other = "" if session.email.stage is Stage.LEFT_OUT else " If they would rather not, come to an e-mail address."
+    return Reply(
+        Status.INVALID,
+        say="What phone number can we reach you at?",
+        hint=f"Nothing is booked. Ask for the caller's number, and pass it when you book.{other}",
+    )
+
+
+def _with_length(reply: Reply, offered: Slot, booked: Slot) -> Reply:
+    """Add how long it takes where that is not what was offered: the event type has changed since."""
+    if booked.duration == offered.duration:
+        return reply
+    minutes = round(booked.duration.total_seconds() / 60)
+    return replace(reply, say=f"{reply.say} It takes {minutes} minutes now.")
 
 
 def agreement_to_book(
@@ -203,16 +259,16 @@ def agreement_to_book(
     return Agreement(read_back, offered.slot, action.zone, (name, title) if len(session.actions) > 1 else (name,))
 
 
-def texts_of(session: BookingSession, action: Action) -> BookingTexts:
-    """Return what is texted about a booking of `action`, and to whom."""
-    if session.caller is None or not session.can_text or not action.sms_confirmation:
-        return NO_TEXTS
-    return BookingTexts(
-        to=session.caller,
-        business=session.business.name,
-        confirmed=action.sms_template,
-        unconfirmed=session.templates["unconfirmed"],
-        failed=session.templates["failed"],
+def plan_of(session: BookingSession, action: Action, attendee: Attendee | None = None) -> MessagePlan:
+    """Return what will be sent about a booking of `action`, and to whom; texts go to nobody but who calls."""
+    is_theirs = attendee and attendee.email != attendee_email(action.fallback_email, attendee.phone)
+    return plan_for(
+        session.business,
+        action,
+        session.templates,
+        phone=session.caller,
+        email=attendee.email if attendee and is_theirs else None,
+        can_text=session.can_text,
     )
 
 
@@ -231,34 +287,44 @@ def taken_reply(session: BookingSession, action: Action, slot: Slot, taken: Slot
 
 def booked_reply(session: BookingSession, action: Action, appointment: Appointment, *, when: str) -> Reply:
     """Tell how a booking stands, promising a text only when one will be sent."""
-    texts = bool(texts_of(session, action).to)
+    plan = plan_of(session, action, appointment.attendee)
     match appointment.status:
         case AppointmentStatus.ACTIVE:
-            promise = " I'm texting the details to the number you're calling from." if texts else ""
             return Reply(
-                Status.BOOKED, say=f"You're booked for {when}.{promise}", hint="Ask if there is anything else."
+                Status.BOOKED,
+                say=f"You're booked for {when}.{_details_promise(session, action, plan)}",
+                hint="Ask if there is anything else.",
             )
         case AppointmentStatus.REQUESTED:
-            promise = " You'll get a text." if texts else ""
+            promise = " You'll get a text." if plan.texts(MessageKind.REQUESTED) else ""
             return Reply(
                 Status.REQUESTED,
                 say=f"I've asked for {when}. It is not booked until it has been accepted.{promise}",
                 hint="The calendar has the request. Do not say that it is booked, and do not book it again.",
             )
         case AppointmentStatus.PENDING:
-            promise = " You'll get a text as soon as it is settled." if texts else " Please call us to check on it."
+            is_texted = plan.texts(MessageKind.CONFIRMATION)
+            promise = " You'll get a text as soon as it is settled." if is_texted else CHECK_WITH_US
             return Reply(
                 Status.PENDING,
                 say=f"I'm still confirming {when} with our calendar.{promise}",
                 hint="It is not known yet whether it is booked. Do not say that it is, and do not book it again.",
             )
         case _:
-            promise = " We'll text you once we know." if texts else " Please call us to check on it."
+            promise = " We'll text you once we know." if plan.texts(MessageKind.UNCONFIRMED) else CHECK_WITH_US
             return Reply(
                 Status.UNCONFIRMED,
                 say=f"I couldn't confirm {when} with our calendar, so a person will check it.{promise}",
                 hint="It is not known whether it is booked. Do not say that it is, and do not book it again.",
             )
+
+
+def _details_promise(session: BookingSession, action: Action, plan: MessagePlan) -> str:
+    if plan.texts(MessageKind.CONFIRMATION):
+        return " I'm texting the details to the number you're calling from."
+    if plan.sends(MessageKind.CONFIRMATION):
+        return " I'm e-mailing you the details."
+    return TEXTS_ARE_BLOCKED if session.texts_are_blocked and action.sms_confirmation else ""
 
 
 def a(title: str) -> str:

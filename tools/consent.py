@@ -37,17 +37,36 @@ def agrees(answer: str, start: datetime, *, to: frozenset[str] = frozenset()) ->
     Args:
         to: Words that say what is agreed to, and so refuse nothing: "Yes, cancel it."
     """
-    words = _words(answer)
-    if refuses(answer, but_for=to) or not (YES.search(words) or CANCEL_IT.search(words)):
+    return _says_yes(answer, to) and _names_no_other_time(answer, start)
+
+
+def yes_or_no(answer: str) -> bool | None:
+    """Return whether `answer` says yes or no to a question that is about no time; None when it says neither."""
+    if refuses(answer):
         return False
-    if answer.rstrip().endswith("?") and not YES.match(words):
-        return False
-    return _names_no_other_time(answer, start)
+    return True if _says_yes(answer, frozenset()) else None
 
 
 def refuses(answer: str, *, but_for: frozenset[str] = frozenset()) -> bool:
     """Claim that `answer` says no, or wants something changed; the words `but_for` say neither."""
     return any(found[0] not in but_for for found in NO.finditer(NOT_A_NO.sub("", _words(answer))))
+
+
+def names(text: str, words: str) -> bool:
+    """Claim that `words` are said in `text`, whatever stands between them."""
+    return f" {_plain(words)} " in f" {_plain(text)} "
+
+
+def _plain(text: str) -> str:
+    """Return the words of `text` as they are heard: a hyphen is not."""
+    return " ".join(re.findall(r"[\w']+", text.casefold()))
+
+
+def _says_yes(answer: str, to: frozenset[str]) -> bool:
+    words = _words(answer)
+    if refuses(answer, but_for=to) or not (YES.search(words) or CANCEL_IT.search(words)):
+        return False
+    return not answer.rstrip().endswith("?") or YES.match(words) is not None
 
 
 def _words(text: str) -> str:

@@ -60,6 +60,19 @@ def number_given(words: str | None, heard: Sequence[Utterance], business: Busine
     return clean_number(words, country_of(business.number)) if words else None
 
 
+def has_said_number(heard: Sequence[Utterance], business: Business) -> bool:
+    """Claim that the caller has said or typed a phone number in this call."""
+    country = country_of(business.number)
+    return any(_is_number(run.digits, country) for turn in heard if not turn.is_agent for run in digit_runs(turn.text))
+
+
+def _is_number(digits: str, country: str) -> bool:
+    try:
+        return len(digits) >= FEWEST_OF_A_NUMBER and bool(clean_number(digits, country))
+    except WishNotUnderstood:
+        return False
+
+
 def options(session: BookingSession, heard: Sequence[Utterance]) -> Sequence[OfferedSlot]:
     """Return the slots among which the caller may choose, in the order in which they hear them.
 

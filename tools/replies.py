@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from appointments.errors import (
     CalendarUnavailable,
     CallerCanFix,
+    EventTypeChanged,
     MessageDeferred,
     NotChangeable,
     NotConfirmed,
@@ -18,7 +19,7 @@ from appointments.errors import (
     SlotTaken,
     WishNotUnderstood,
 )
-from appointments.model import Proof, Rule
+from appointments.model import AppointmentStatus, Proof, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +56,8 @@ class Status(StrEnum):
     NOT_OFFERED = "not_offered"
     NOT_ALLOWED = "not_allowed"
     NOT_CONFIRMED = "not_confirmed"
+    NEEDS_EMAIL = "needs_email"
+    LEFT_OUT = "left_out"
     UNAVAILABLE = "unavailable"
     REJECTED = "rejected"
     INVALID = "invalid"
@@ -82,6 +85,7 @@ class Reply:
 
 
 CALENDAR_DOWN = "I'm sorry, I can't reach our calendar right now. Shall I have somebody call you back?"
+NOT_BOOKABLE = "I'm sorry, we can't book that right now. Shall I have somebody call you back?"
 TRY_LATER = "I'm sorry, something went wrong on our side. Please call again in a little while."
 
 
@@ -105,9 +109,11 @@ def reply_to_error(error: SlotlineError) -> Reply:
         case NotVerified():
             return _not_verified(error.ways)
         case NotChangeable():
+            is_cancelled = error.status is AppointmentStatus.CANCELLED
+            fact = "has been cancelled meanwhile" if is_cancelled else "can't be changed right now"
             return Reply(
                 Status.NOT_CHANGEABLE,
-                say="I'm sorry, that appointment can't be changed right now.",
+                say=f"I'm sorry, that appointment {fact}.",
                 hint=f"Nothing was changed: {error}. Say how it stands; offer to have the caller called back.",
             )
         case WishNotUnderstood() | CallerCanFix():
@@ -123,6 +129,12 @@ def reply_to_error(error: SlotlineError) -> Reply:
                 Status.UNAVAILABLE,
                 say=CALENDAR_DOWN,
                 hint="Nothing was found or done. Do not name times. For a call back use request_callback.",
+            )
+        case EventTypeChanged():
+            return Reply(
+                Status.REJECTED,
+                say=NOT_BOOKABLE,
+                hint="Nothing is booked, and no other time for it can be. For a call back use request_callback.",
             )
         case _:
             return Reply(Status.REJECTED, say=TRY_LATER, hint="Nothing is booked. A person has been told to look.")

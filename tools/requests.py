@@ -99,7 +99,8 @@ async def _leave(
             title=title,
             best_time=wanted.best_time or "",
             notes=wanted.notes or "",
-        )
+        ),
+        session.business,
     )
     where = "" if given else ", at the number you're calling from"
     return Reply(Status.NOTED, say=f"{say}{where}.", hint="Nothing is booked. Ask if there is anything else.")

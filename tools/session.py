@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from appointments.contact import names_number, spoken_number
+from appointments.email_capture import EmailCapture
 from appointments.errors import NotConfirmed, NotVerified
 from appointments.offer import OFFER_STANDS, OfferLedger, spoken_zone
 from appointments.spoken import mentions
 from appointments.store.records import ChangeState
-from tools.consent import agrees, refuses
+from tools.consent import agrees, names, refuses
 from tools.waiting import asks_to_wait
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ class Agreement:
     """The time that a move leaves, which may be named too."""
     words: frozenset[str] = frozenset()
     """Words of the read-back that refuse nothing in the caller's answer."""
+    number: PhoneNumber | None = None
+    """A phone number that the read-back must name too."""
+
+    def with_number(self, number: PhoneNumber | None) -> Agreement:
+        """Return it with the number to reach the caller at, which they have given in the call."""
+        if number is None:
+            return self
+        said = f", with the phone number {spoken_number(number)}. Is that right?"
+        return replace(self, read_back=self.read_back.replace(". Is that right?", said), number=number)
 
 
 @dataclass(slots=True)
@@ -66,6 +76,12 @@ class BookingSession:
     """The shipped templates of the texts, by their names."""
     identity: Identity
     """Whose appointments the caller may hear about and change."""
+    cal_email: str = ""
+    """The caller's e-mail address as it is known from elsewhere, before they say a word."""
+    email: EmailCapture = field(default_factory=EmailCapture)
+    """How far this call has come with the caller's e-mail address."""
+    texts_are_blocked: bool = False
+    """Whether it is on record that a text to the caller's number would be in vain: they said STOP, or it takes none."""
     booked_for: dict[Slot, str] = field(default_factory=dict)
     """The name under which each slot was booked in this call, or may have been."""
     _ledgers: dict[str, OfferLedger] = field(default_factory=dict)
@@ -177,7 +193,8 @@ class BookingSession:
             named = {slot.start for slot in spoken_of if mentions(turn.text, slot, wanted.zone)}
             if named:
                 left = {wanted.leaves.start} if wanted.leaves else set()
-                is_read_back = named - left == {wanted.slot.start} and all(_names(turn.text, p) for p in wanted.parts)
+                is_read_back = named - left == {wanted.slot.start} and all(names(turn.text, p) for p in wanted.parts)
+                is_read_back = is_read_back and (not wanted.number or names_number(turn.text, wanted.number))
                 if is_read_back and _agreed(heard[position + 1 :], start, to=wanted.words):
                     return
                 break
@@ -187,15 +204,6 @@ class BookingSession:
         """Return every slot that was spoken of in this call."""
         offered = {each.slot for ledger in self._ledgers.values() for each in ledger}
         return offered | {found.slot for found in self.found.values()} | {wanted.slot}
-
-
-def _names(text: str, name: str) -> bool:
-    return f" {_plain(name)} " in f" {_plain(text)} "
-
-
-def _plain(text: str) -> str:
-    """Return the words of `text` as they are heard: a hyphen is not."""
-    return " ".join(re.findall(r"[\w']+", text.casefold()))
 
 
 def _agreed(since: Sequence[Utterance], start: datetime, *, to: frozenset[str]) -> bool:

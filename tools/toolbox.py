@@ -8,14 +8,15 @@ from appointments.model import Scope
 from tools.appointments import cancel_appointment, confirm_appointment, find_appointments, move_appointment
 from tools.booking import book_appointment, find_slots, tool_name
 from tools.call import end_call
+from tools.email import may_take_email, needs_email, note_email
 from tools.identity import check_code, text_code
 from tools.requests import join_waitlist, request_callback
 from tools.transfer import can_transfer, transfer_to_human
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from appointments.model import Business, EventType
+    from appointments.model import Action, Business, EventType
     from tools.registry import Tool
     from tools.session import BookingSession
 
@@ -35,6 +36,7 @@ def all_tools(session: BookingSession, event_types: Mapping[str, EventType]) -> 
     return (
         find_slots(session),
         *(book_appointment(session, action, event_types[action.name]) for action in books),
+        *_email(session, [(action, event_types[action.name]) for action in books]),
         *(make(session) for make in _allowed(business)),
     )
 
@@ -42,7 +44,16 @@ def all_tools(session: BookingSession, event_types: Mapping[str, EventType]) -> 
 def tool_names(business: Business) -> tuple[str, ...]:
     """Return the names of all that the model may call for `business`."""
     books = business.actions if Scope.CREATE in business.scopes else ()
-    return ("find_slots", *map(tool_name, books), *(make.__name__ for make in _allowed(business)))
+    # Whether an address is needed, the calendar knows; instructions may name the tool all the same.
+    takes_email = (note_email.__name__,) if books else ()
+    return ("find_slots", *map(tool_name, books), *takes_email, *(make.__name__ for make in _allowed(business)))
+
+
+def _email(session: BookingSession, books: Sequence[tuple[Action, EventType]]) -> tuple[Tool, ...]:
+    """Return the tool that takes e-mail addresses, where one may be asked for."""
+    if not any(may_take_email(session, *each) for each in books):
+        return ()
+    return (note_email(session, is_always_needed=any(needs_email(*each) for each in books)),)
 
 
 def _allowed(business: Business) -> tuple[Callable[[BookingSession], Tool], ...]:

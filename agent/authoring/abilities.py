@@ -62,7 +62,7 @@ _ABILITIES = (
             r"|\bconfirmation\s+e-?mail\b|\bconfirm(?:s|ed)?\b[^.;?]{0,30}\bby e-?mail\b",
             re.IGNORECASE,
         ),
-        "slotline sends texts and no e-mail",
+        "whether an e-mail goes out depends on the address, the calendar and the settings",
         "leave it out: the booking tool says what the caller will get",
     ),
     (

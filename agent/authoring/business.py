@@ -14,13 +14,14 @@ from agent.authoring.cures import better_business
 from agent.authoring.rules import Finding
 from agent.authoring.zones import check_fixed_zones
 from agent.business import (
-    BusinessFile,
     business_of,
     business_problems,
     code_template_problems,
+    email_template_problems,
     template_problems,
     value_problems,
 )
+from agent.business_file import BusinessFile
 from agent.front_desk import actions_without_key, is_meant_for_calcom
 from agent.toml_lines import parse_toml
 from appointments.contact import country_of
@@ -28,7 +29,14 @@ from appointments.errors import ConfigError
 from appointments.messages import MOST_SEGMENTS, render_sms, segments
 from appointments.model import Slot
 from appointments.rules import open_slots
-from prompts.loader import CODE_TEMPLATE, REHEARSAL_BUSINESS, SMS_TEMPLATES, sms_template_path
+from prompts.loader import (
+    CODE_TEMPLATE,
+    EMAIL_TEMPLATES,
+    REHEARSAL_BUSINESS,
+    SMS_TEMPLATES,
+    email_template_path,
+    sms_template_path,
+)
 from prompts.reading import FileProblem, nearest_line, read_text
 
 if TYPE_CHECKING:
@@ -133,6 +141,8 @@ def check_texts() -> Iterator[Finding]:
     for name in SMS_TEMPLATES:
         yield from check_text(sms_template_path(name))
     yield from check_text(sms_template_path(CODE_TEMPLATE), code_template_problems)
+    for name in EMAIL_TEMPLATES:
+        yield from check_text(email_template_path(name), email_template_problems)
 
 
 def check_text(path: Path, problems_of: Callable[[str], Iterable[Problem]] = template_problems) -> Iterator[Finding]:
@@ -254,7 +264,7 @@ def _check_action(
     reading: BusinessReading, business: Business, action: Action, index: int, now: datetime
 ) -> Iterator[Finding]:
     path = reading.path
-    # The built-in calendar sends no e-mail.
+    # With the built-in calendar nothing is sent to such an address.
     domain = action.fallback_email.rpartition("@")[2] if reading.is_for_calcom else ""
     if domain and not reading.is_shipped and _EXAMPLE_DOMAIN.search(domain):
         line = reading.line("actions", index, "fallback_email")

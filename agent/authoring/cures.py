@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from agent.business import ActionTable, BlockedTable, BusinessFile, HoursTable, OfferTable, RulesTable
+from agent.business_file import ActionTable, BlockedTable, BusinessFile, HoursTable, OfferTable, RulesTable
+from agent.message_tables import WORDED, ActionMessagesTable, MessagesTable
 from prompts.loader import FrontMatter
 from prompts.reading import keys
 
@@ -65,7 +66,23 @@ BUSINESS: Final[Mapping[str, str]] = {
     "fallback_email": 'fallback_email = "caller+{digits}@harborstreet.clinic"',
     "sms_confirmation": "sms_confirmation = true",
     "sms_template": 'sms_template = "{business}: see you on {date} at {time}."',
+    "owner": '[owner], and below it whom to tell, such as sms = "+14155550190"',
+    "messages": "[messages] or [actions.messages], and below it what is to be other than usual, such as quiet_hours",
+    "remind_hours_before": "remind_hours_before = [24, 2]",
+    "follow_up_after_hours": "follow_up_after_hours = 2",
+    "review_link": 'review_link = "https://reviews.example.com/clinic"',
+    "review_after_hours": "review_after_hours = 24",
+    "rebook_link": 'rebook_link = "https://app.cal.com/reschedule/{booking_uid}"',
+    "email": "email = true",
+    "invites": "invites = true",
+    "invite_title": 'invite_title = "Appointment with {business}"',
+    **{kind: f'{kind} = "{{business}}: {{date}} at {{time}}."' for kind in map(str, WORDED)},
+    "review": 'review = "{business}: how was it? {link}"',
+    "quiet_hours": 'quiet_hours = "21:00-08:00"',
+    "most_texts_per_number_an_hour": "most_texts_per_number_an_hour = 6",
+    "most_texts_a_day": "most_texts_a_day = 500",
     "default_instructions": "default_instructions = true",
+    "fields": "[actions.fields], and below it a line for each question of the event type",
     "offer": "[actions.offer], and below it what is to be other than usual, such as slots_per_day = 3",
     "look_ahead_days": "look_ahead_days = 2",
     "slots_per_day": "slots_per_day = 3",
@@ -85,6 +102,7 @@ def better_business(problem: Problem) -> str:
     tables: dict[object, type[BaseModel]] = {
         "hours": HoursTable,
         "offer": OfferTable,
+        "messages": ActionMessagesTable if "actions" in problem.loc else MessagesTable,
         "actions": ActionTable,
         "rules": RulesTable,
         "blocked": BlockedTable,

@@ -159,7 +159,7 @@ class Page:
             if not action.fallback_email:
                 self._note(
                     f'Assumed without asking Cal.com: "{action.title}" needs no e-mail address. '
-                    f"If it does, its tool also takes `email`, required."
+                    f"If it does, its tool says so, and there is `note_email` too."
                 )
 
     def _speech(self, instructions: Instructions, *, greeting_if_recorded: str) -> None:

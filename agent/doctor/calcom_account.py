@@ -15,19 +15,21 @@ from agent.doctor.zones import judge_zones, shown
 from appointments.errors import CalendarRejected, CalendarUnavailable
 from appointments.model import Rule
 from appointments.rules import broken_rule
-from calendars.calcom import ADDRESS_HELP, EVENT_TYPE_HELP, EVENT_TYPE_PLACES, KEY_HELP, CalComCalendar
+from calendars.calcom import CalComCalendar
+from calendars.calcom_requests import ADDRESS_HELP, EVENT_TYPE_HELP, EVENT_TYPE_PLACES, KEY_HELP
 from calendars.client import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from agent.doctor.installation import Installation
     from agent.settings import Settings
     from appointments.model import Action, Business, Slot
+    from calendars.calcom_account import Calendars
 
 LOOK_AHEAD = timedelta(days=14)
-_CHECKS = (Check.CALCOM_VERSION, Check.EVENT_TYPE, Check.ZONES, Check.FREE_SLOTS)
+_CHECKS = (Check.CALCOM_VERSION, Check.CALCOM_CALENDARS, Check.EVENT_TYPE, Check.ZONES, Check.FREE_SLOTS)
 _STATUS = "https://status.cal.com"
 
 
@@ -41,6 +43,7 @@ async def check_calcom(installation: Installation) -> list[Finding]:
         api_key=settings.calcom_api_key.get_secret_value(),
         timeout_secs=REQUEST_SECS,
         pauses_secs=(),
+        action_of=installation.business.action_of if installation.business else lambda _: None,
     )
     async with aclosing(calendar):
         try:
@@ -56,10 +59,12 @@ async def _ask_all(installation: Installation, calendar: CalComCalendar, owner_z
     settings, business = installation.settings, installation.business
     assert settings is not None
     if why := installation.lacks("calcom_event_type_id", business=True):
-        return [*await _version(calendar, settings), *(skipped(check, why) for check in _CHECKS[1:])]
+        of_account = [*await _version(calendar, settings), *await _calendars(calendar)]
+        return [*of_account, *(skipped(check, why) for check in _CHECKS[2:])]
     assert business is not None
-    actions = (_action(action, installation, calendar, owner_zone) for action in business.actions)
-    found = await asyncio.gather(_version(calendar, settings), *actions)
+    connected = await _connected(calendar)
+    actions = (_action(action, installation, calendar, owner_zone, connected) for action in business.actions)
+    found = await asyncio.gather(_version(calendar, settings), _calendars(calendar), *actions)
     return [finding for findings in found for finding in findings]
 
 
@@ -74,15 +79,55 @@ async def _version(calendar: CalComCalendar, settings: Settings) -> list[Finding
     return [failed(Check.CALCOM_VERSION, seen, fix)]
 
 
+async def _calendars(calendar: CalComCalendar) -> list[Finding]:
+    try:
+        return [judge_calendars(await calendar.account.calendars())]
+    except (CalendarRejected, CalendarUnavailable) as error:
+        return [skipped(Check.CALCOM_CALENDARS, f"not known: {error}")]
+
+
+def judge_calendars(calendars: Calendars) -> Finding:
+    """Return which calendars make times taken at Cal.com, and which one gets the bookings."""
+    checked = [_shortened(each.name) for each in calendars.connected if each.is_checked]
+    if not checked:
+        there = "none is connected" if not calendars.connected else "none of those connected is checked"
+        seen = f"{there}, so what is in the owner's own calendar does not make a time taken"
+        fix = "Connect one at Cal.com → Settings → Calendars, and check it for conflicts there."
+        return warning(Check.CALCOM_CALENDARS, seen, fix)
+    seen = f"taken is what stands in {', '.join(checked)}"
+    if not calendars.writes_to:
+        fix = "Choose the calendar to add events to at Cal.com → Settings → Calendars."
+        return warning(Check.CALCOM_CALENDARS, f"{seen}; bookings are written to none of them", fix)
+    return ok(Check.CALCOM_CALENDARS, f"{seen}; bookings are written to {_shortened(calendars.writes_to)}")
+
+
+def _shortened(name: str) -> str:
+    """Return the name of a calendar so that its owner knows it: often it is an e-mail address."""
+    user, at, host = name.partition("@")
+    return f"{user[:2]}…@{host}" if at else name
+
+
+async def _connected(calendar: CalComCalendar) -> Collection[str] | None:
+    """Return the platforms that are connected at Cal.com, None when it does not say: some servers cannot."""
+    try:
+        return await calendar.account.platforms()
+    except (CalendarRejected, CalendarUnavailable):
+        return None
+
+
 async def _action(
-    action: Action, installation: Installation, calendar: CalComCalendar, owner_zone: str
+    action: Action,
+    installation: Installation,
+    calendar: CalComCalendar,
+    owner_zone: str,
+    connected: Collection[str] | None,
 ) -> list[Finding]:
     settings, business = installation.settings, installation.business
     assert settings is not None
     assert business is not None
     now = settings.clock(business.zone)()
     details, (free, first) = await asyncio.gather(
-        _details(action, calendar, installation, business, settings),
+        _details(action, calendar, installation, connected),
         _free_slots(action, business, calendar, settings, now),
     )
     zones = judge_zones(action, business, owner_zone, at=first or now, is_slot=first is not None)
@@ -94,12 +139,15 @@ async def _action(
 
 
 async def _details(
-    action: Action, calendar: CalComCalendar, installation: Installation, business: Business, settings: Settings
+    action: Action, calendar: CalComCalendar, installation: Installation, connected: Collection[str] | None
 ) -> list[Finding]:
+    settings, business = installation.settings, installation.business
+    assert settings is not None
+    assert business is not None
     minutes_place = installation.minutes_places.get(action.name, "")
     try:
         details = await calendar.describe(action.event_type_id)
-        return judge_event_type(action, details, minutes_place, scopes=business.scopes)
+        return judge_event_type(action, details, minutes_place, scopes=business.scopes, connected=connected)
     except (CalendarRejected, CalendarUnavailable) as error:
         found = _trouble(Check.EVENT_TYPE, error, settings, action.name)
         return [replace(found, fix=found.fix.replace(EVENT_TYPE_PLACES, action.event_type_place))]

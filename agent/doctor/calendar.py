@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from appointments.model import Action, Business, Slot
 
-_CALCOM_CHECKS = (Check.CALCOM_KEY, Check.CALCOM_VERSION, Check.EVENT_TYPE)
+_CALCOM_CHECKS = (Check.CALCOM_KEY, Check.CALCOM_VERSION, Check.CALCOM_CALENDARS, Check.EVENT_TYPE)
 _SLOT_CHECKS = (Check.ZONES, Check.FREE_SLOTS)
 _SHOWN = 3
 """So many of an action's free slots are named."""

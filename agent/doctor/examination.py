@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent.doctor.calendar import check_calendar
 from agent.doctor.clock import check_clock
 from agent.doctor.installation import look_at_installation
+from agent.doctor.mail_server import check_mail
 from agent.doctor.openai_account import check_openai
 from agent.doctor.record import check_database
 from agent.doctor.twilio_account import check_twilio
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from agent.doctor.findings import Finding
 
-CHECKS = (check_database, check_clock, check_openai, check_calendar)
+CHECKS = (check_database, check_clock, check_openai, check_calendar, check_mail)
 
 
 async def examine(env_file: Path | None, tell: Callable[[Finding], None]) -> None:

@@ -44,6 +44,7 @@ _ADDRESSES = ("public_base_url", "twilio_api_base_url", "calcom_base_url", *MODE
 _KEYS = ("twilio_auth_token", "twilio_api_key_secret", "calcom_api_key", *MODEL_KEYS)
 _TOGETHER = (
     ("twilio_api_key_sid", "twilio_api_key_secret"),
+    ("smtp_url", "smtp_from"),
     *(
         tuple(name for name in Settings.model_fields if name.startswith(f"{part}_fallback_"))
         for part in ("llm", "stt", "tts")

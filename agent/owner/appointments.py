@@ -11,7 +11,7 @@ import typer
 
 from agent.business import load_business
 from agent.owner.record import open_record
-from agent.owner.words import columns, day, moment, plain, short
+from agent.owner.words import columns, day, in_words, moment, plain, short
 from appointments.messages import clock_time
 from appointments.model import LIVE, AppointmentStatus
 
@@ -81,6 +81,7 @@ def as_object(kept: Sequence[Appointment], unclear: Unclear, business: Business)
                 "phone": each.attendee.phone,
                 "email": each.attendee.email,
                 "notes": each.notes,
+                "answers": dict(each.attendee.answers),
                 "status": each.status.value,
                 "must_be_checked": must_be_checked(each, unclear),
                 "is_confirmed": each.confirmed_at is not None,
@@ -107,6 +108,8 @@ def lines(kept: Sequence[Appointment], unclear: Unclear, business: Business) -> 
             yield f"  {line}"
             if notes := plain(appointment.notes):
                 yield f"            notes: {notes}"
+            for slug, answer in appointment.attendee.answers.items():
+                yield f"            {plain(slug)}: {plain(in_words(answer))}"
 
 
 def _row(appointment: Appointment, unclear: Unclear, business: Business) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from agent.owner.words import moment, plain, the_one
 from appointments.changing import ChangeRequest
 from appointments.errors import CalendarRejected, CalendarUnavailable, NotChangeable
 from appointments.model import AppointmentStatus, CallSid
-from appointments.store.records import ChangeState
-from tools.appointments import change_texts
+from appointments.store.records import ChangeState, MessageKind
+from tools.appointments import change_plan
 
 if TYPE_CHECKING:
     from agent.front_desk import FrontDesk
@@ -96,7 +96,7 @@ async def _cancel(settings: Settings, desk: FrontDesk, appointment: Appointment,
         business=desk.business,
         appointment=appointment,
         reason=reason,
-        texts=change_texts(appointment, desk.business, desk.texts, done="cancelled"),
+        plan=change_plan(appointment, desk.business, desk.texts),
     )
     async with open_bookings(settings, desk.business) as service:
         try:
@@ -119,10 +119,10 @@ async def _settled(service: BookingService, request: ChangeRequest) -> ChangeSta
 
 
 def _told(state: ChangeState, request: ChangeRequest) -> str:
-    what, texts = described(request.appointment, request.business), request.texts
+    what, plan = described(request.appointment, request.business), request.plan
     text = (
-        f"a text to {texts.to} goes out by the running worker, or by the next one that starts within a day"
-        if texts.to and texts.confirmed
+        f"a text to {plan.to} goes out by the running worker, or by the next one that starts within a day"
+        if plan.texts(MessageKind.CANCELLED)
         else "no text goes out, because there is no number that may be texted"
     )
     match state:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from appointments.model import Answer
+
 Kept = TypeVar("Kept")
 
 _ID_LENGTH = 8
@@ -54,6 +56,17 @@ def the_one(kept: Sequence[Kept], given: str, *, id_of: Callable[[Kept], str], k
 def plain(said: str) -> str:
     """Return what a caller said on one line, with nothing in it that would steer a terminal."""
     return " ".join("".join(character if character.isprintable() else " " for character in said).split())
+
+
+def in_words(answer: Answer) -> str:
+    """Return an answer to a question of an event type."""
+    match answer:
+        case bool():
+            return "yes" if answer else "no"
+        case tuple():
+            return ", ".join(answer)
+        case _:
+            return str(answer)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

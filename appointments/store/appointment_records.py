@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from appointments.errors import RuleViolation, SlotTaken
+from appointments.message_plan import NO_MESSAGES, MessagePlan, plan_from
 from appointments.model import (
     LIVE,
     Appointment,
@@ -25,21 +26,22 @@ from appointments.model import (
 from appointments.states import TRANSITIONS, may_become
 from appointments.store.claim_records import ClaimRecords, claim_values, holds_in
 from appointments.store.history_records import HistoryRecords, add_entry
-from appointments.store.outbox_records import add_texts
-from appointments.store.records import NO_TEXTS, Block, BookingTexts, Limits
+from appointments.store.outbox_records import add_messages, supersede
+from appointments.store.records import Block, Compose, Limits, nothing
 from appointments.store.tables import appointments, slot_claims
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from appointments.model import Booking
-    from appointments.store.records import OutgoingText
+    from appointments.store.records import OutgoingMessage
 
 
+_LATEST = 20
 _BEFORE_COMPLETED = [status for status, after in TRANSITIONS.items() if AppointmentStatus.COMPLETED in after]
 
 
@@ -52,12 +54,12 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         block: Block,
         *,
         limits: Limits | None = None,
-        texts: BookingTexts = NO_TEXTS,
-        failed: Sequence[OutgoingText] = (),
+        plan: MessagePlan = NO_MESSAGES,
+        failed: Sequence[OutgoingMessage] = (),
     ) -> Appointment:
         """Keep `block` for `appointment`, as pending; return the row that has its key already, untouched, if any.
 
-        What the call holds there is taken over. A claim that is refused is kept as failed, with the texts that tell
+        What the call holds there is taken over. A claim that is refused is kept as failed, with the messages that tell
         of it.
 
         Raises:
@@ -73,9 +75,9 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             refusal = await self._refusal(connection, appointment, block, limits)
             refused = {"status": AppointmentStatus.FAILED, "reason": _why(refusal)} if refusal else {}
             # Its age counts from now, however long the database was waited for.
-            values = self._claim_values(appointment, texts) | refused
+            values = self._claim_values(appointment, plan) | refused
             await connection.execute(insert(appointments).values(values))
-            await add_texts(connection, appointment.appointment_id, failed if refusal else (), now=self._clock())
+            await add_messages(connection, appointment.appointment_id, failed if refusal else (), now=self._clock())
         if refusal:
             raise refusal
         return replace(appointment, status=AppointmentStatus.PENDING)
@@ -86,8 +88,8 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         block: Block,
         *,
         limits: Limits | None = None,
-        texts: BookingTexts = NO_TEXTS,
-        failed: Sequence[OutgoingText] = (),
+        plan: MessagePlan = NO_MESSAGES,
+        failed: Sequence[OutgoingMessage] = (),
     ) -> Appointment:
         """Turn a failed row into a claim again, with the details of `appointment`, which has its id.
 
@@ -100,31 +102,31 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             await self._lock(connection, block.resource)
             refusal = await self._refusal(connection, appointment, block, limits)
             if refusal is None:
-                values = self._claim_values(appointment, texts)
+                values = self._claim_values(appointment, plan)
                 await connection.execute(update(appointments).where(mine, has_failed).values(values))
                 return to_appointment(await one_row(connection, appointment.appointment_id))
-            await add_texts(connection, appointment.appointment_id, failed, now=self._clock())
+            await add_messages(connection, appointment.appointment_id, failed, now=self._clock())
         raise refusal
 
     async def record(
-        self, appointment_id: AppointmentId, booking: Booking, *, texts: Sequence[OutgoingText] = ()
+        self, appointment_id: AppointmentId, booking: Booking, *, messages: Compose = nothing
     ) -> Appointment:
-        """Record that the calendar has it, with its texts; nothing changes when that is recorded already."""
+        """Record that the calendar has it, with what is sent about it; nothing changes when it is recorded already."""
         is_requested = booking.status is BookingStatus.PENDING
         status = AppointmentStatus.REQUESTED if is_requested else AppointmentStatus.ACTIVE
-        return await self._become(appointment_id, status, texts, **receipt(booking))
+        # It is as long as the calendar says: the event type may have changed since it was offered.
+        ends_at = booking.slot.end
+        return await self._become(appointment_id, status, messages, **receipt(booking), ends_at=ends_at)
 
-    async def fail(
-        self, appointment_id: AppointmentId, *, reason: str, texts: Sequence[OutgoingText] = ()
-    ) -> Appointment:
-        """Give the slot free again, with the texts that tell of it; one that the calendar has stays."""
-        return await self._become(appointment_id, AppointmentStatus.FAILED, texts, reason=reason)
+    async def fail(self, appointment_id: AppointmentId, *, reason: str, messages: Compose = nothing) -> Appointment:
+        """Give the slot free again, with the messages that tell of it; one that the calendar has stays."""
+        return await self._become(appointment_id, AppointmentStatus.FAILED, messages, reason=reason)
 
     async def leave_unconfirmed(
-        self, appointment_id: AppointmentId, *, reason: str = "", texts: Sequence[OutgoingText] = ()
+        self, appointment_id: AppointmentId, *, reason: str = "", messages: Compose = nothing
     ) -> Appointment:
         """Keep the slot though nobody knows whether the calendar has it."""
-        return await self._become(appointment_id, AppointmentStatus.UNCONFIRMED, texts, reason=reason)
+        return await self._become(appointment_id, AppointmentStatus.UNCONFIRMED, messages, reason=reason)
 
     async def confirm(self, appointment_id: AppointmentId, *, call_sid: CallSid) -> Appointment:
         """Record that the caller will come; the first word counts."""
@@ -136,16 +138,34 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
                 await add_entry(connection, appointment_id, "confirmed", at=now, call_sid=call_sid)
             return to_appointment(await one_row(connection, appointment_id))
 
-    async def complete_past(self, now: datetime) -> int:
-        """Complete the appointments whose end has passed and give up their claims; return how many."""
+    async def complete_past(
+        self,
+        now: datetime,
+        messages: Callable[[MessagePlan, Appointment], Sequence[OutgoingMessage]] = lambda _plan, _appointment: (),
+    ) -> int:
+        """Complete the appointments whose end has passed, with the messages that follow, and give up their claims.
+
+        Returns how many there were.
+        """
         past = (appointments.c.status.in_(_BEFORE_COMPLETED), appointments.c.ends_at <= now)
         done = update(appointments).where(*past).values(status=AppointmentStatus.COMPLETED)
         async with self._write() as connection:
-            completed = [row[0] for row in await connection.execute(done.returning(appointments.c.appointment_id))]
-            for appointment_id in completed:
-                await add_entry(connection, appointment_id, AppointmentStatus.COMPLETED, at=self._clock())
-            await connection.execute(delete(slot_claims).where(slot_claims.c.owner.in_(completed)))
+            completed = (await connection.execute(done.returning(*appointments.c))).all()
+            for row in completed:
+                appointment = to_appointment(row)
+                await add_entry(connection, appointment.appointment_id, AppointmentStatus.COMPLETED, at=self._clock())
+                follows = messages(plan_from(row.plan), appointment)
+                await add_messages(connection, appointment.appointment_id, follows, now=self._clock())
+            owners = [row.appointment_id for row in completed]
+            await connection.execute(delete(slot_claims).where(slot_claims.c.owner.in_(owners)))
         return len(completed)
+
+    async def plan_of(self, appointment_id: AppointmentId) -> MessagePlan | None:
+        """Return what is to be sent about an appointment over its life, None when it is unknown."""
+        query = select(appointments.c.plan).where(appointments.c.appointment_id == appointment_id)
+        async with self._read() as connection:
+            row = (await connection.execute(query)).first()
+        return plan_from(row.plan) if row else None
 
     async def appointment(self, appointment_id: AppointmentId) -> Appointment | None:
         """Return the appointment, None when it is unknown."""
@@ -162,6 +182,13 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         )
         return sorted(found, key=lambda appointment: appointment.slot)
 
+    async def emails(self, phone: PhoneNumber) -> Sequence[str]:
+        """Return the e-mail addresses of a number's latest appointments, the latest first."""
+        theirs = (appointments.c.attendee_phone == phone, appointments.c.attendee_email.is_not(None))
+        query = select(appointments.c.attendee_email).where(*theirs).order_by(appointments.c.claimed_at.desc())
+        async with self._read() as connection:
+            return list((await connection.execute(query.limit(_LATEST))).scalars())
+
     async def starts(self, start: datetime, end: datetime) -> Sequence[datetime]:
         """Return when the appointments of [start, end) begin that count for their day: the live and the past ones."""
         query = select(appointments.c.starts_at).where(_counts_in(start, end))
@@ -172,13 +199,13 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
         """Return the pending ones that nobody has worked on since then."""
         return await self._select(*_abandoned(older_than))
 
-    async def take_over(self, appointment_id: AppointmentId, *, older_than: datetime) -> BookingTexts | None:
-        """Take an unsettled appointment, and its texts; None when somebody else works on it."""
+    async def take_over(self, appointment_id: AppointmentId, *, older_than: datetime) -> MessagePlan | None:
+        """Take an unsettled appointment, and its plan; None when somebody else works on it."""
         mine = (appointments.c.appointment_id == appointment_id, *_abandoned(older_than))
-        taking = update(appointments).where(*mine).values(worked_at=self._clock()).returning(appointments.c.texts)
+        taking = update(appointments).where(*mine).values(worked_at=self._clock()).returning(appointments.c.plan)
         async with self._write() as connection:
             row = (await connection.execute(taking)).first()
-        return BookingTexts(**row.texts) if row else None
+        return plan_from(row.plan) if row else None
 
     async def keep_working(self, appointment_id: AppointmentId) -> None:
         """Tell the other processes that somebody is at work on the appointment."""
@@ -216,10 +243,10 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             return Rule.CALLER_FULL
         return None
 
-    def _claim_values(self, appointment: Appointment, texts: BookingTexts) -> dict[str, Any]:
+    def _claim_values(self, appointment: Appointment, plan: MessagePlan) -> dict[str, Any]:
         now = self._clock()
-        receipt = {"booking_uid": None, "meeting_link": "", "location": "", "reason": ""}
-        return _values(appointment) | receipt | {"texts": asdict(texts), "claimed_at": now, "worked_at": now}
+        receipt = {"booking_uid": None, "meeting_link": "", "location": "", "host_name": "", "reason": ""}
+        return _values(appointment) | receipt | {"plan": plan.to_json(), "claimed_at": now, "worked_at": now}
 
     async def _select(self, *conditions: ColumnElement[bool]) -> Sequence[Appointment]:
         query = select(appointments).where(*conditions).order_by(appointments.c.claimed_at)
@@ -227,7 +254,7 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             return [to_appointment(row) for row in await connection.execute(query)]
 
     async def _become(
-        self, appointment_id: AppointmentId, status: AppointmentStatus, texts: Sequence[OutgoingText], **values: Any
+        self, appointment_id: AppointmentId, status: AppointmentStatus, messages: Compose, **values: Any
     ) -> Appointment:
         """Change the status, or nothing where it may not follow the one there is."""
         async with self._write() as connection:
@@ -241,7 +268,8 @@ class AppointmentRecords(ClaimRecords, HistoryRecords):
             await add_entry(
                 connection, appointment_id, status, at=now, starts_at=row.starts_at, reason=values.get("reason", "")
             )
-            await add_texts(connection, appointment_id, texts, now=now)
+            await supersede(connection, appointment_id)
+            await add_messages(connection, appointment_id, messages(changed), now=now)
             return changed
 
     async def _update(self, connection: AsyncConnection, appointment_id: AppointmentId, **values: Any) -> Appointment:
@@ -279,7 +307,12 @@ async def one_row(connection: AsyncConnection, appointment_id: AppointmentId) ->
 
 def receipt(booking: Booking) -> dict[str, str]:
     """Return what is kept of the calendar's receipt."""
-    return {"booking_uid": booking.uid, "meeting_link": booking.meeting_link, "location": booking.location}
+    return {
+        "booking_uid": booking.uid,
+        "meeting_link": booking.meeting_link,
+        "location": booking.location,
+        "host_name": booking.host_name,
+    }
 
 
 def _values(appointment: Appointment) -> dict[str, Any]:
@@ -296,6 +329,7 @@ def _values(appointment: Appointment) -> dict[str, Any]:
         "attendee_zone": attendee.zone,
         "attendee_phone": attendee.phone,
         "attendee_email": attendee.email,
+        "attendee_answers": dict(attendee.answers),
         "notes": appointment.notes,
         "status": AppointmentStatus.PENDING,
         "idempotency_key": appointment.idempotency_key,
@@ -304,6 +338,7 @@ def _values(appointment: Appointment) -> dict[str, Any]:
 
 def to_appointment(row: Row[Any]) -> Appointment:
     """Return the appointment in a row."""
+    answers: dict[str, Any] = row.attendee_answers
     return Appointment(
         appointment_id=AppointmentId(row.appointment_id),
         call_sid=CallSid(row.call_sid),
@@ -316,6 +351,7 @@ def to_appointment(row: Row[Any]) -> Appointment:
             zone=row.attendee_zone,
             phone=PhoneNumber(row.attendee_phone) if row.attendee_phone else None,
             email=row.attendee_email,
+            answers={slug: tuple(said) if isinstance(said, list) else said for slug, said in answers.items()},
         ),
         notes=row.notes,
         status=AppointmentStatus(row.status),
@@ -324,4 +360,6 @@ def to_appointment(row: Row[Any]) -> Appointment:
         meeting_link=row.meeting_link,
         location=row.location,
         confirmed_at=row.confirmed_at,
+        version=row.version,
+        host_name=row.host_name,
     )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
 from appointments.errors import NotChangeable, RuleViolation, SlotTaken
+from appointments.message_plan import NO_MESSAGES, MessagePlan, plan_from
 from appointments.model import AppointmentId, AppointmentStatus, BookingStatus, CallSid, Slot
 from appointments.states import CHANGEABLE
 from appointments.store.appointment_records import AppointmentRecords, one_row, receipt, to_appointment
 from appointments.store.claim_records import claim_values, holds_in
 from appointments.store.history_records import add_entry
-from appointments.store.outbox_records import add_texts
-from appointments.store.records import NO_TEXTS, BookingTexts, Change, ChangeKind, ChangeState
+from appointments.store.outbox_records import add_messages, supersede
+from appointments.store.records import Change, ChangeKind, ChangeState, nothing
 from appointments.store.tables import changes, slot_claims
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from appointments.model import Appointment, Booking
-    from appointments.store.records import Block, Limits, OutgoingText
+    from appointments.store.records import Block, Compose, Limits, OutgoingMessage
 
 
 class ChangeRecords(AppointmentRecords):
@@ -38,13 +39,13 @@ class ChangeRecords(AppointmentRecords):
         block: Block | None = None,
         *,
         limits: Limits | None = None,
-        texts: BookingTexts = NO_TEXTS,
-        failed: Sequence[OutgoingText] = (),
+        plan: MessagePlan = NO_MESSAGES,
+        failed: Sequence[OutgoingMessage] = (),
     ) -> Change:
         """Record a change that is to be made, keeping `block` for a move beside the time it leaves.
 
         Asking again returns what there is; a change that failed, or was undone since, begins anew. One that is refused
-        leaves the texts that tell of it.
+        leaves the messages that tell of it.
 
         Raises:
             NotChangeable: the appointment is over, unsettled, or another change of it is under way.
@@ -62,12 +63,12 @@ class ChangeRecords(AppointmentRecords):
             refusal = await self._refusal_to_change(connection, row, change, block, limits)
             if refusal is None:
                 await connection.execute(delete(changes).where(same_key))
-                await connection.execute(insert(changes).values(self._change_values(change, texts)))
+                await connection.execute(insert(changes).values(self._change_values(change, plan)))
                 return change
-            await add_texts(connection, change.appointment_id, failed, now=self._clock())
+            await add_messages(connection, change.appointment_id, failed, now=self._clock())
         raise refusal
 
-    async def record_move(self, change_id: str, booking: Booking, *, texts: Sequence[OutgoingText] = ()) -> Appointment:
+    async def record_move(self, change_id: str, booking: Booking, *, messages: Compose = nothing) -> Appointment:
         """Record that the calendar has moved it: the time it left is free, and the appointment keeps its id."""
         is_requested = booking.status is BookingStatus.PENDING
         status = AppointmentStatus.REQUESTED if is_requested else AppointmentStatus.RESCHEDULED
@@ -78,20 +79,20 @@ class ChangeRecords(AppointmentRecords):
             "confirmed_at": None,
             **receipt(booking),
         }
-        return await self._finish(change_id, ChangeState.DONE, texts, event="rescheduled", values=values)
+        return await self._finish(change_id, ChangeState.DONE, messages, event="rescheduled", values=values)
 
-    async def record_cancel(self, change_id: str, *, texts: Sequence[OutgoingText] = ()) -> Appointment:
+    async def record_cancel(self, change_id: str, *, messages: Compose = nothing) -> Appointment:
         """Record that the calendar has cancelled it, for good."""
         values = {"status": AppointmentStatus.CANCELLED}
-        return await self._finish(change_id, ChangeState.DONE, texts, event="cancelled", values=values)
+        return await self._finish(change_id, ChangeState.DONE, messages, event="cancelled", values=values)
 
-    async def fail_change(self, change_id: str, *, reason: str, texts: Sequence[OutgoingText] = ()) -> Appointment:
+    async def fail_change(self, change_id: str, *, reason: str, messages: Compose = nothing) -> Appointment:
         """Record that nothing was changed; what a move kept is free again."""
-        return await self._finish(change_id, ChangeState.FAILED, texts, event="change_failed", why=reason)
+        return await self._finish(change_id, ChangeState.FAILED, messages, event="change_failed", why=reason)
 
-    async def leave_unclear(self, change_id: str, *, reason: str, texts: Sequence[OutgoingText] = ()) -> Appointment:
+    async def leave_unclear(self, change_id: str, *, reason: str, messages: Compose = nothing) -> Appointment:
         """Keep both times of a move, since nobody knows which one the calendar has."""
-        return await self._finish(change_id, ChangeState.UNCLEAR, texts, event="change_unclear", why=reason)
+        return await self._finish(change_id, ChangeState.UNCLEAR, messages, event="change_unclear", why=reason)
 
     async def change(self, change_id: str) -> Change | None:
         """Return a change, None when it is unknown."""
@@ -112,13 +113,13 @@ class ChangeRecords(AppointmentRecords):
             last = {row.appointment_id: _change(row) for row in await connection.execute(query)}
         return [change for change in last.values() if change.state is ChangeState.UNCLEAR]
 
-    async def take_over_change(self, change_id: str, *, older_than: datetime) -> BookingTexts | None:
-        """Take an unsettled change, and its texts; None when somebody else works on it."""
+    async def take_over_change(self, change_id: str, *, older_than: datetime) -> MessagePlan | None:
+        """Take an unsettled change, and its plan; None when somebody else works on it."""
         mine = (changes.c.change_id == change_id, *_abandoned(older_than))
-        taking = update(changes).where(*mine).values(worked_at=self._clock()).returning(changes.c.texts)
+        taking = update(changes).where(*mine).values(worked_at=self._clock()).returning(changes.c.plan)
         async with self._write() as connection:
             row = (await connection.execute(taking)).first()
-        return BookingTexts(**row.texts) if row else None
+        return plan_from(row.plan) if row else None
 
     async def keep_working_on_change(self, change_id: str) -> None:
         """Tell the other processes that somebody is at work on the change."""
@@ -147,7 +148,7 @@ class ChangeRecords(AppointmentRecords):
         self,
         change_id: str,
         state: ChangeState,
-        texts: Sequence[OutgoingText],
+        messages: Compose,
         *,
         event: str,
         why: str = "",
@@ -162,7 +163,7 @@ class ChangeRecords(AppointmentRecords):
             appointment_id = AppointmentId(row.appointment_id)
             if is_ours:
                 if values:
-                    await self._update(connection, appointment_id, **values)
+                    await self._make_version(connection, appointment_id, plan=row.plan, values=values)
                 if state is not ChangeState.UNCLEAR:
                     await self._give_up_other_times(connection, appointment_id)
                 await add_entry(
@@ -174,8 +175,24 @@ class ChangeRecords(AppointmentRecords):
                     starts_at=row.starts_at,
                     reason=why or row.reason,
                 )
-                await add_texts(connection, appointment_id, texts, now=self._clock())
+                changed = to_appointment(await one_row(connection, appointment_id))
+                await add_messages(connection, appointment_id, messages(changed), now=self._clock())
             return to_appointment(await one_row(connection, appointment_id))
+
+    async def _make_version(
+        self,
+        connection: AsyncConnection,
+        appointment_id: AppointmentId,
+        *,
+        plan: dict[str, Any],
+        values: Mapping[str, Any],
+    ) -> None:
+        """Change the appointment; what is still to be sent of the version before is not sent any more."""
+        before = await one_row(connection, appointment_id)
+        if not _is_like(before, values):
+            values = {**values, "version": before.version + 1}
+            await supersede(connection, appointment_id)
+        await self._update(connection, appointment_id, **values, plan=plan)
 
     async def _give_up_other_times(self, connection: AsyncConnection, appointment_id: AppointmentId) -> None:
         """Keep only the claim of the time that the appointment has, and none when it has been cancelled."""
@@ -185,7 +202,7 @@ class ChangeRecords(AppointmentRecords):
             others &= slot_claims.c.starts_at != appointment.slot.start
         await connection.execute(delete(slot_claims).where(others))
 
-    def _change_values(self, change: Change, texts: BookingTexts) -> dict[str, Any]:
+    def _change_values(self, change: Change, plan: MessagePlan) -> dict[str, Any]:
         now = self._clock()
         return {
             "change_id": change.change_id,
@@ -197,7 +214,7 @@ class ChangeRecords(AppointmentRecords):
             "ends_at": change.slot.end if change.slot else None,
             "reason": change.reason,
             "state": ChangeState.PENDING,
-            "texts": asdict(texts),
+            "plan": plan.to_json(),
             "claimed_at": now,
             "worked_at": now,
         }
@@ -208,6 +225,13 @@ def _stands(change: Row[Any], appointment: Row[Any]) -> bool:
     if change.state == ChangeState.DONE and change.kind == ChangeKind.MOVE:
         return bool(change.starts_at == appointment.starts_at)
     return bool(change.state != ChangeState.FAILED)
+
+
+def _is_like(appointment: Row[Any], values: Mapping[str, Any]) -> bool:
+    """Whether it was moved there, or cancelled, already: the calendar may have told of our own change before us."""
+    if "starts_at" in values:
+        return (appointment.starts_at, appointment.ends_at) == (values["starts_at"], values["ends_at"])
+    return bool(appointment.status == values["status"])
 
 
 def _abandoned(older_than: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from appointments.model import Appointment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from appointments.model import AppointmentId, CallSid, EventTypeId, PhoneNumber, Slot
 
 
@@ -113,51 +114,128 @@ class HistoryEntry:
     reason: str
 
 
+class Channel(StrEnum):
+    """By what a message is sent."""
+
+    SMS = "sms"
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class MessageKind(StrEnum):
+    """What a message tells. Most have a template of that name."""
+
+    CONFIRMATION = "confirmation"
+    REQUESTED = "requested"
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    CHANGE_UNCONFIRMED = "change_unconfirmed"
+    CHANGE_FAILED = "change_failed"
+    REMINDER_DAY = "reminder_day"
+    REMINDER_HOURS = "reminder_hours"
+    FOLLOW_UP = "follow_up"
+    REVIEW = "review"
+    WAITLIST_OFFER = "waitlist_offer"
+    REPLY = "reply"
+    """An answer to a text that came in."""
+    OWNER_NOTICE = "owner_notice"
+    """To the owner: never superseded by a later change, and sent whatever the country and the hour's number."""
+
+
 @dataclass(frozen=True, slots=True)
-class OutgoingText:
-    """A text to be sent once. `dedupe_key` is ``appointment_id|kind|version``; a second one with it is dropped."""
+class Invite:
+    """An entry for the receiver's own calendar, sent with an e-mail; `sequence` is the appointment's version."""
 
-    to: str
-    body: str
-    dedupe_key: str
-    held_back: timedelta = timedelta(0)
-    """It is not sent before: whoever hears meanwhile what it tells takes it back."""
+    method: Literal["REQUEST", "CANCEL"]
+    uid: str
+    sequence: int
+    starts_at: datetime
+    ends_at: datetime
+    title: str
+    description: str
+    location: str
+    business: str
+    attendee_name: str
+
+
+AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The `not_before` of what waits for no time, and the `expires_at` of what is never to be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
-class BookingTexts:
-    """The templates of what is texted when a booking is settled, kept with the claim so that any process can send it.
+class OutgoingMessage:
+    """A message to be sent once. `dedupe_key` is ``appointment_id|kind|version``; a second one with it is dropped.
 
-    An empty template, or an empty `to`, means no text.
+    `not_before` and `expires_at` go by the business's clock: what is late by then is not sent at all.
     """
 
-    to: str = ""
-    business: str = ""
-    confirmed: str = ""
-    unconfirmed: str = ""
-    failed: str = ""
+    to: str
+    """A phone number, an e-mail address or a URL, as `channel` has it."""
+    body: str
+    dedupe_key: str
+    kind: MessageKind
+    channel: Channel = Channel.SMS
+    version: int = 1
+    subject: str = ""
+    attachment: Invite | None = None
+    held_back: timedelta = timedelta(0)
+    """It is not sent before: whoever hears meanwhile what it tells takes it back."""
+    not_before: datetime = AT_ONCE
+    expires_at: datetime | None = None
+    call_sid: CallSid | None = None
 
 
-NO_TEXTS = BookingTexts()
+Compose: TypeAlias = Callable[[Appointment], Sequence[OutgoingMessage]]
+"""Returns what is sent about an event, of the appointment as the event leaves it."""
+
+
+def nothing(_appointment: Appointment) -> Sequence[OutgoingMessage]:
+    """Send nothing."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A text in the outbox. `tried_at` is when an earlier try may have gone out, None when none has."""
+    """A message in the outbox. `tried_at` is when an earlier try may have gone out, None when none has."""
 
     outbox_id: str
-    appointment_id: AppointmentId
+    appointment_id: AppointmentId | None
+    call_sid: CallSid | None
+    channel: Channel
+    kind: MessageKind
+    version: int
     to: str
+    subject: str
     body: str
+    attachment: Invite | None
     state: str
-    """``pending``, ``leased``, ``sent`` (accepted by the sender) or ``refused``."""
+    """``pending``, ``leased``, ``sent`` (accepted by the sender), ``refused``, ``cancelled`` (superseded by a change of
+    the appointment) or ``dropped`` (its time was over)."""
     status: str
     """The sender's last word (``queued``, ``delivered``, …), "" before there is one."""
+    reason: str
+    """Why it was refused, dropped, cancelled or put back; "" when the sender's `error_code` says it, or none was."""
     attempts: int
+    not_before: datetime
+    expires_at: datetime | None
     created_at: datetime
     tried_at: datetime | None
     message_sid: str
     error_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedText:
+    """A text that came in, at a time of the business's clock; `tries` is how often it was begun to be answered."""
+
+    message_sid: str
+    number: str
+    called: str
+    body: str
+    received_at: datetime
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

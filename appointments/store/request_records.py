@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from appointments.model import CallSid, PhoneNumber
 from appointments.store.database import Database, insert_new
+from appointments.store.outbox_records import add_messages
 from appointments.store.records import CallerRequest, KeptRequest, RequestKind
 from appointments.store.tables import requests
 
@@ -18,22 +19,26 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from appointments.store.records import OutgoingMessage
+
 
 class RequestRecords(Database):
     """Keeps one row a call, kind and thing asked for: who asks again corrects it."""
 
-    async def leave_request(self, request: CallerRequest) -> None:
-        """Keep `request`, or correct what the same call has left, which is open again then."""
+    async def leave_request(self, request: CallerRequest, *, messages: Sequence[OutgoingMessage] = ()) -> None:
+        """Keep `request`, or correct what the same call has left, which is open again then; send `messages` with it."""
         values = asdict(request)
         same = (
             requests.c.call_sid == request.call_sid,
             requests.c.kind == request.kind,
             requests.c.title == request.title,
         )
-        new = {"request_id": f"rq_{uuid4().hex}", "created_at": self._clock()}
+        now = self._clock()
+        new = {"request_id": f"rq_{uuid4().hex}", "created_at": now}
         async with self._write() as connection:
             if not await insert_new(connection, requests, values | new):
                 await connection.execute(update(requests).where(*same).values(values | {"done_at": None}))
+            await add_messages(connection, None, messages, now=now)
 
     async def requests(self, call_sid: CallSid | None = None) -> Sequence[CallerRequest]:
         """Return what was left in a call, or all of it, oldest first."""

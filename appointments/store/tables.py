@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -76,6 +77,7 @@ appointments = Table(
     Column("attendee_zone", String, nullable=False),
     Column("attendee_phone", String),
     Column("attendee_email", String),
+    Column("attendee_answers", JSON, nullable=False, server_default="{}"),
     Column("notes", Text, nullable=False),
     Column("status", String, nullable=False),
     Column("reason", String, nullable=False),
@@ -83,13 +85,16 @@ appointments = Table(
     Column("booking_uid", String),
     Column("meeting_link", String, nullable=False),
     Column("location", String, nullable=False),
-    Column("texts", JSON, nullable=False),
+    Column("host_name", String, nullable=False, server_default=""),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("plan", JSON, nullable=False),
     Column("claimed_at", UtcDateTime, nullable=False),
     Column("worked_at", UtcDateTime, nullable=False),
     Column("confirmed_at", UtcDateTime),
     Index("ix_appointments_phone", "attendee_phone", "starts_at"),
     Index("ix_appointments_slots", "event_type_id", "starts_at", "ends_at"),
     Index("ix_appointments_status", "status", "worked_at"),
+    Index("ix_appointments_booking_uid", "booking_uid"),
 )
 
 changes = Table(
@@ -104,7 +109,7 @@ changes = Table(
     Column("ends_at", UtcDateTime),
     Column("reason", Text, nullable=False),
     Column("state", String, nullable=False),
-    Column("texts", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
     Column("claimed_at", UtcDateTime, nullable=False),
     Column("worked_at", UtcDateTime, nullable=False),
     Index("ix_changes_state", "state", "worked_at"),
@@ -160,17 +165,27 @@ bookings = Table(
     Index("ix_bookings_key", "idempotency_key"),
 )
 
+# `run_at` and the other times go by the real clock, `not_before` and `expires_at` by the business's.
 outbox = Table(
     "outbox",
     metadata,
     Column("outbox_id", String, primary_key=True),
     Column("dedupe_key", String, nullable=False, unique=True),
-    Column("appointment_id", ForeignKey("appointments.appointment_id"), nullable=False, index=True),
-    Column("to_number", String, nullable=False),
+    Column("appointment_id", ForeignKey("appointments.appointment_id"), index=True),
+    Column("call_sid", String),
+    Column("channel", String, nullable=False, server_default="sms"),
+    Column("kind", String, nullable=False, server_default="confirmation"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("receiver", String, nullable=False),
+    Column("subject", Text, nullable=False, server_default=""),
     Column("body", Text, nullable=False),
+    Column("attachment", JSON),
     Column("state", String, nullable=False),
     Column("status", String, nullable=False),
+    Column("reason", String, nullable=False, server_default=""),
     Column("run_at", UtcDateTime, nullable=False),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
     Column("attempts", Integer, nullable=False),
     Column("owner", String, nullable=False),
     Column("lease_until", UtcDateTime),
@@ -178,7 +193,9 @@ outbox = Table(
     Column("message_sid", String, nullable=False),
     Column("error_code", String, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Index("ix_outbox_due", "state", "run_at"),
+    Index("ix_outbox_due", "state", "not_before", "run_at"),
+    Index("ix_outbox_receiver", "receiver", "tried_at"),
+    Index("ix_outbox_tried", "tried_at"),
 )
 
 calls = Table(
@@ -262,5 +279,58 @@ opt_outs = Table(
     "opt_outs",
     metadata,
     Column("number", String, primary_key=True),
+    Column("because", String, nullable=False, server_default="stop"),
     Column("since", UtcDateTime, nullable=False),
+)
+
+# Texts that came in. `received_at` and `until` go by the business's clock, which a person answers by; the others by the
+# real one. One that is not settled has still to be worked through.
+received_texts = Table(
+    "received_texts",
+    metadata,
+    Column("message_sid", String, primary_key=True),
+    Column("number", String, nullable=False),
+    Column("called", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("kept_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("lease_until", UtcDateTime),
+    Column("settled_at", UtcDateTime),
+    Column("act", String, nullable=False),
+    Column("is_way_out", Boolean, nullable=False),
+    Index("ix_received_texts_number", "number", "received_at"),
+    Index("ix_received_texts_settled", "settled_at", "kept_at"),
+)
+
+text_questions = Table(
+    "text_questions",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("wish", String, nullable=False),
+    Column("appointment_ids", JSON, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+
+# What calendars have told us by themselves. One that is not done has still to be worked through.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("delivery_id", String, primary_key=True),
+    Column("news", String, nullable=False),
+    Column("booking_uid", String, nullable=False, index=True),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("run_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("done_at", UtcDateTime),
+    Index("ix_webhook_deliveries_due", "done_at", "run_at"),
+)
+
+# Up to when a calendar's changes have been read, by its own clock, and when the next turn is, by the real one.
+calendar_syncs = Table(
+    "calendar_syncs",
+    metadata,
+    Column("calendar", String, primary_key=True),
+    Column("reached", UtcDateTime),
+    Column("next_at", UtcDateTime, nullable=False),
 )

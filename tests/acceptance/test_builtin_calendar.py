@@ -14,10 +14,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.rehearsal import untypable
 from agent.rehearse import run as rehearse
 from agent.scenarios import list_scenarios, load_scenario
 from agent.stand_ins import database_url, free_port
+from agent.typed_rehearsal import untypable
 from appointments.model import AppointmentStatus
 from appointments.store.store import Store
 from prompts.loader import REHEARSAL_BUSINESS

@@ -134,7 +134,10 @@ async def test_an_installation_without_cal_com(office: Office) -> None:
 
     assert (finished.status, finished.err) == (0, "")
     assert "the built-in calendar, because CALENDAR is builtin" in finished.out
-    assert "calcom_key, calcom_version, event_type: not tried: the built-in calendar is booked" in finished.out
+    assert (
+        "calcom_key, calcom_version, calcom_calendars, event_type: not tried: the built-in calendar is booked"
+        in finished.out
+    )
     assert re.search(
         r"^ok +free_slots +Book 30-Minute Consultation: \d+ in the next 14 days; next ", finished.out, re.M
     )

@@ -175,7 +175,7 @@ async def _settled(house: House) -> Appointment:
     async def is_settled() -> bool:
         async with house.store() as store:
             statuses = [appointment.status for appointment in await store.appointments()]
-            return AppointmentStatus.PENDING not in statuses and not await store.pending_texts()
+            return AppointmentStatus.PENDING not in statuses and not await store.pending_messages()
 
     await until(is_settled, within_secs=SETTLED_SECS)
     return await _only(house)

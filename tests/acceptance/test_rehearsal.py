@@ -16,6 +16,7 @@ from appointments.store.store import Store
 from simulator import voices
 from simulator.audio import TELEPHONE_RATE, at_level
 from simulator.openai import AGENT_VOICE
+from tests.stores import at_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ async def test_the_record_agrees_with_the_result(rehearsed: Rehearsed) -> None:
     store = await Store.open(f"sqlite+aiosqlite:///{rehearsed.database}")
     try:
         (appointment,) = await store.appointments()
-        (text,) = await store.texts()
+        (text,) = await at_once(store)
         call = await store.call(CallSid(rehearsed.call_sid))
         turns = [(turn.who, turn.text) for turn in await store.turns(CallSid(rehearsed.call_sid))]
     finally:

@@ -21,7 +21,9 @@ REQUIRED = {
     "confirms", "moves", "moves_to_a_taken_time", "moves_a_week_on", "moves_to_something_later", "cancels",
     "cancels_without_a_reason", "cancels_twice", "stranger", "other_phone_code_spoken", "other_phone_code_typed",
     "wrong_code_five_times", "withheld_number", "waitlist", "nothing_suits", "calendar_down_call_back",
-    "plumber_emergency_first", "calls_back", "calls_back_unvouched",
+    "plumber_emergency_first", "calls_back", "calls_back_unvouched", "reminded_and_confirms", "reminded_and_cancels",
+    "reminded_and_wants_another_time", "reminded_before_the_night", "texts_stop", "wants_no_texts", "landline",
+    "accepted_by_the_host", "cancelled_at_calcom_during_the_call",
 }  # fmt: skip
 KEYS = {
     "scenario", "ok", "booked", "appointment", "sms", "turns", "greeting_ms", "voice_to_voice_ms", "faults", "skipped",
@@ -206,3 +208,29 @@ def test_a_call_that_ends_otherwise_fails(tmp_path: Path, expectation: str, prob
     assert finished.status == 1, finished
     assert problem in finished.out
     assert json.loads((tmp_path / "own.json").read_text())["ok"] is False
+
+
+LATER = """\
+later:
+  - now: 2026-12-02T14:01
+    sms_reply: C
+    expect: {confirmed: true, texts: [{matches: a reminder}, {matches: you are coming}]}
+"""
+
+
+def test_what_happens_later_is_lived_through_and_told(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(SCENARIO + LATER)
+    finished = run("rehearse", "own.yaml", "--typed", "--json", "own.json", folder=tmp_path)
+    told = json.loads((tmp_path / "own.json").read_text())
+
+    assert finished.status == 0, finished
+    assert len(told["sms"]) == 3
+    assert [turn["text"] for turn in told["turns"]][-2:] == ["[later: 2026-12-02 14:01]", "[texts: C]"]
+
+
+def test_what_goes_wrong_later_is_told_with_its_time(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(SCENARIO + LATER.replace("{matches: a reminder}, ", ""))
+    finished = run("rehearse", "own.yaml", "--typed", folder=tmp_path)
+
+    assert finished.status == 1, finished
+    assert "later, at 2026-12-02 14:01: texts accepted for the caller: 2, not 1" in finished.out

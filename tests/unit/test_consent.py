@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tools.consent import agrees
+from tools.consent import agrees, yes_or_no
 
 THURSDAY_AT_TWO = datetime(2026, 12, 3, 14, 0, tzinfo=ZoneInfo("America/New_York"))
 
@@ -94,3 +94,21 @@ def test_to_cancel_it_agrees_to_a_cancellation_and_to_nothing_else(answer: str) 
 )
 def test_not_every_cancel_agrees_to_a_cancellation(answer: str) -> None:
     assert not agrees(answer, THURSDAY_AT_TWO, to=frozenset({"cancel"}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "meant"),
+    [
+        ("Yes.", True),
+        ("Yeah, that's right.", True),
+        ("Right?", True),
+        ("No.", False),
+        ("No, it's b as in bravo.", False),
+        ("That's not right.", False),
+        ("maya at gmail dot com", None),
+        ("Is that the right one?", None),
+        ("", None),
+    ],
+)
+def test_tells_a_yes_from_a_no_where_no_time_is_agreed_to(answer: str, meant: bool | None) -> None:
+    assert yes_or_no(answer) is meant

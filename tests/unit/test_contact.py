@@ -1,4 +1,4 @@
-"""Which numbers are real, which may be texted, which e-mail address to book with."""
+"""Which numbers are real, which may be texted, how they are read out, which e-mail address a template makes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appointments.contact import attendee_email, clean_email, clean_number, country_of, may_text, valid_caller
+from appointments.contact import (
+    attendee_email,
+    clean_number,
+    country_of,
+    may_text,
+    names_number,
+    spoken_number,
+    valid_caller,
+)
 from appointments.errors import WishNotUnderstood
 from appointments.model import PhoneNumber
 
@@ -98,37 +106,13 @@ def test_has_no_address_without_a_number_or_a_template() -> None:
     assert attendee_email("", AMERICAN) is None
 
 
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        ("maya@example.com", "maya@example.com"),
-        (" Maya.Chen@Example.com. ", "maya.chen@example.com"),
-        ("maya at example dot com", "maya@example.com"),
-        ("It's maya dot chen at example dot co dot uk.", "maya.chen@example.co.uk"),
-        ("maya underscore chen at sign example dot com", "maya_chen@example.com"),
-        ("m a y a at example dot com", "maya@example.com"),
-        ("maya dash chen plus clinic at example.com", "maya-chen+clinic@example.com"),
-        ("maya four two at example dot com", "maya42@example.com"),
-        ("maya @ example.com", "maya@example.com"),
-    ],
-)
-def test_understands_an_address_typed_or_spoken(said: str, meant: str) -> None:
-    assert clean_email(said) == meant
+def test_reads_a_number_out_and_knows_it_again() -> None:
+    said = f"Thursday at two, with the phone number {spoken_number(AMERICAN)}."
 
-
-@pytest.mark.parametrize("said", ["", "maya", "maya at", "I don't have one", "maya@example", "a@b@c.com"])
-def test_refuses_what_is_no_address(said: str) -> None:
-    with pytest.raises(WishNotUnderstood, match="not an e-mail address"):
-        clean_email(said)
-
-
-@given(said=st.text(max_size=40))
-def test_cleans_an_address_once_or_refuses_it(said: str) -> None:
-    try:
-        address = clean_email(said)
-    except WishNotUnderstood:
-        return
-    assert clean_email(address) == address
+    assert spoken_number(AMERICAN) == "four one five, five five five, zero one two three"
+    assert names_number(said, AMERICAN)
+    assert names_number("at +1 415-555-0123", AMERICAN)
+    assert not names_number(said, PhoneNumber("+14155550124"))
 
 
 @given(raw=st.text(max_size=20) | st.from_regex(r"\+\d{1,16}", fullmatch=True))

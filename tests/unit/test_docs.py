@@ -15,17 +15,29 @@ import typer
 from pydantic import SecretStr
 
 import appointments.errors
+import mail.errors
 import telephony.errors
 from agent import metrics
 from agent.app import build_app
 from agent.authoring.rules import RULES
-from agent.business import ActionTable, BlockedTable, BusinessFile, HoursTable, OfferTable, RulesTable
+from agent.business_file import ActionTable, BlockedTable, BusinessFile, HoursTable, OfferTable, OwnerTable, RulesTable
 from agent.cli import app as cli
+from agent.expectations import Expectation
+from agent.message_tables import ActionMessagesTable, MessagesTable
 from agent.outcome import Report
-from agent.scenarios import Expectation, Scenario, ScenarioCaller, ScenarioFault, ScenarioLine, load_scenario
+from agent.scenarios import (
+    OwnerDeed,
+    Scenario,
+    ScenarioCaller,
+    ScenarioFault,
+    ScenarioLater,
+    ScenarioLine,
+    load_scenario,
+)
 from agent.settings import Settings
 from agent.transfer import TRANSFERRED
 from appointments.messages import CODE_PLACEHOLDERS, PLACEHOLDERS
+from appointments.reply_texts import REPLY_PLACEHOLDERS
 from appointments.store.records import TurnTimes
 from prompts.loader import PROMPT_PLACEHOLDERS, SCRIPT_PLACEHOLDERS, FrontMatter
 from prompts.reading import keys
@@ -47,7 +59,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "changelog").glob("*.md"))]
-LOGGING = ("agent", "appointments", "calendars", "telephony", "tools")
+LOGGING = ("agent", "appointments", "calendars", "mail", "telephony", "tools")
 GROUPS = cast("Any", typer.main.get_command(cli)).commands
 COMMANDS = {
     name: command
@@ -124,7 +136,7 @@ def test_every_setting_has_an_entry_with_its_default() -> None:
 
 
 def test_every_command_has_a_section() -> None:
-    must_have("commands.md", re.findall(r"^## `slotline ([\w ]+)`$", read("commands.md"), re.MULTILINE), COMMANDS)
+    must_have("commands.md", re.findall(r"^## `slotline ([\w -]+)`$", read("commands.md"), re.MULTILINE), COMMANDS)
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -161,7 +173,7 @@ def tools() -> dict[str, Tool]:
     """Return every tool by its heading; the booking tools have one."""
     other = dataclasses.replace(ACTION, name="Book another")
     business = dataclasses.replace(CLINIC, actions=(ACTION, other), transfer_number=CLINIC.number)
-    session = a_session(business=business)
+    session = a_session(business=business, caller=None)
     event_type = dataclasses.replace(EVENT_TYPE, requires_email=True)
     of_call = all_tools(session, {ACTION.name: event_type, other.name: event_type})
     return {BOOKING if tool.name.startswith("book_") else tool.name: tool for tool in of_call}
@@ -195,6 +207,7 @@ def test_every_reply_status_has_an_entry() -> None:
     [
         ("Booking: `appointments/errors.py`", appointments.errors),
         ("Telephony: `telephony/errors.py`", telephony.errors),
+        ("E-mail: `mail/errors.py`", mail.errors),
     ],
 )
 def test_every_error_has_an_entry_below_the_right_one(heading: str, module: Any) -> None:
@@ -217,11 +230,16 @@ def test_every_error_has_an_entry_below_the_right_one(heading: str, module: Any)
         ("business.md", "`[hours]`", HoursTable),
         ("business.md", "`[rules]`", RulesTable),
         ("business.md", "`[[rules.blocked]]`", BlockedTable),
+        ("business.md", "`[messages]`", MessagesTable),
+        ("business.md", "`[owner]`", OwnerTable),
         ("business.md", "`[[actions]]`", ActionTable),
+        ("business.md", "`[actions.messages]`", ActionMessagesTable),
         ("business.md", "`[actions.offer]`", OfferTable),
         ("scenarios.md", "The file", Scenario),
         ("scenarios.md", "`caller`", ScenarioCaller),
         ("scenarios.md", "`lines`", ScenarioLine),
+        ("scenarios.md", "`later`", ScenarioLater),
+        ("scenarios.md", "`owner`", OwnerDeed),
         ("scenarios.md", "`expect`", Expectation),
         ("instructions.md", "`prompts/front_desk.md`", FrontMatter),
     ],
@@ -246,6 +264,7 @@ def test_every_placeholder_is_named() -> None:
         "`prompts/front_desk.md`": PROMPT_PLACEHOLDERS,
         "`prompts/booking_script.md`": SCRIPT_PLACEHOLDERS,
         "Texts": {*PLACEHOLDERS, *CODE_PLACEHOLDERS},
+        "Answers": set(REPLY_PLACEHOLDERS) - set(PLACEHOLDERS),
     }
 
     for heading, wanted in placeholders.items():
@@ -265,8 +284,10 @@ def test_every_route_has_an_entry() -> None:
         twilio_auth_tokens=("token",),
         twilio_account_sid="AC0",
         metrics_token=SecretStr("a token for a scraper"),
+        calcom_webhook_secret=SecretStr("a secret long enough"),
     )
-    worker = SimpleNamespace(settings=settings, token_secret=b"a secret long enough")
+    watch = SimpleNamespace(keep=None)
+    worker = SimpleNamespace(settings=settings, token_secret=b"a secret long enough", calcom_watch=watch)
     entries = {
         re.sub(r"^websocket `", "WEBSOCKET ", line.strip("|").split("|")[0].strip()).replace("`", "")
         for line in read("routes.md").splitlines()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.doctor.calcom_account import judge_free_slots
+from agent.doctor.calcom_account import judge_calendars, judge_free_slots
 from agent.doctor.clock import judge as judge_clock
 from agent.doctor.event_types import judge_event_type
 from agent.doctor.findings import Check, Finding, State
@@ -17,7 +17,9 @@ from agent.doctor.numbers import judge_calls, judge_texts
 from agent.doctor.openai_account import judge_model
 from agent.doctor.zones import judge_zones
 from agent.retirements import retirement_of
+from appointments.booking_fields import BookingField
 from appointments.model import OpeningHours, PhoneNumber, Scope, Slot
+from calendars.calcom_account import Calendars, ConnectedCalendar
 from calendars.calcom_event_types import EventTypeDetails, Obstacle
 from telephony.numbers import IncomingNumber, Webhook
 from telephony.urls import PublicUrls
@@ -25,7 +27,8 @@ from tests.factories import ACTION, EVENT_TYPE
 from tests.sessions import CLINIC
 
 VIDEO = replace(ACTION, platform="cal_video")
-PLAIN = EventTypeDetails(EVENT_TYPE, locations=("cal-video",))
+PLAIN = EventTypeDetails(EVENT_TYPE, places=("cal-video",))
+INSURANCE = BookingField("insurance", "Which insurance?", is_required=True)
 WINTER = datetime(2026, 12, 3, 19, tzinfo=UTC)
 URLS = PublicUrls("https://phone.example.com")
 
@@ -59,10 +62,10 @@ def test_every_obstacle_is_told() -> None:
 DOUBTFUL: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "no hosts": ({"lacks_hosts": True}, "failed", "no hosts", "Assignment"),
     "its own questions": (
-        {"required_fields": ("insurance", "location", "attendeePhoneNumber")},
+        {"event_type": replace(EVENT_TYPE, fields=(INSURANCE,)), "demands_phone": True},
         "failed",
-        "it demands insurance, which",
-        "Booking questions",
+        "it demands an answer to insurance",
+        'insurance = { ask = "Which insurance?" }',
     ),
     "confirmation": ({"needs_confirmation": True}, "warning", "a person will check", "Requires confirmation"),
     "an e-mail": (
@@ -83,8 +86,13 @@ DOUBTFUL: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "lets nobody cancel its bookings",
         'take "cancel" out of scopes',
     ),
-    "another place": ({"locations": ("zoom", "phone")}, "warning", "first location is zoom", 'platform = "zoom"'),
-    "a visit": ({"locations": ("address",)}, "warning", "first location is address", 'platform = "in_person"'),
+    "another place": ({"places": ("zoom", "phone")}, "warning", "first location is zoom", 'platform = "zoom"'),
+    "a visit": (
+        {"places": ("address",), "address": "12 Harbor Street"},
+        "warning",
+        "first location is address",
+        'platform = "in_person"',
+    ),
 }
 
 
@@ -101,10 +109,11 @@ def test_what_stands_between_a_caller_and_a_booking_is_told(what: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"required_fields": ("attendeePhoneNumber",)},
-        {"locations": ("link",)},
-        {"locations": ()},
-        {"locations": ("organizersDefaultApp",)},
+        {"demands_phone": True},
+        {"places": ("zoom", "cal-video")},
+        {"places": ("link",)},
+        {"places": ()},
+        {"places": ("organizersDefaultApp",)},
     ],
 )
 def test_what_a_caller_can_do_is_not_told(changes: dict[str, Any]) -> None:
@@ -121,13 +130,91 @@ def test_what_the_business_does_not_let_the_agent_do_may_be_forbidden_at_calcom(
 
 
 def test_an_e_mail_and_a_phone_number_at_once_keep_withheld_callers_out() -> None:
-    details = replace(
-        PLAIN, event_type=replace(EVENT_TYPE, requires_email=True), required_fields=("attendeePhoneNumber",)
-    )
+    details = replace(PLAIN, event_type=replace(EVENT_TYPE, requires_email=True), demands_phone=True)
     (finding,) = judge_event_type(replace(VIDEO, fallback_email="caller{digits}@example.com"), details)
 
     assert finding.state is State.WARNING
     assert "callers who withhold theirs cannot book" in finding.seen
+
+
+def test_what_the_business_file_names_and_the_event_type_does_not_ask_is_a_warning() -> None:
+    action = replace(VIDEO, constants={"insurence": "none"})
+    details = replace(PLAIN, event_type=replace(EVENT_TYPE, fields=(replace(INSURANCE, is_required=False),)))
+    (finding,) = judge_event_type(action, details)
+
+    assert finding.state is State.WARNING
+    assert finding.fix == "Rename it to insurance."
+
+
+def test_an_address_that_says_nothing_is_a_warning() -> None:
+    visit = replace(ACTION, platform="in_person", address="12 Harbor Street")
+    (finding,) = judge_event_type(visit, replace(PLAIN, places=("address",)))
+
+    assert finding.state is State.WARNING
+    assert "no address" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("places", "connected", "assigns_host", "state"),
+    [
+        (("zoom",), frozenset({"zoom"}), False, State.OK),
+        (("zoom",), frozenset(), False, State.WARNING),
+        (("zoom",), frozenset(), True, State.OK),
+        (("zoom",), None, False, State.OK),
+        (("cal-video", "zoom"), frozenset({"cal_video"}), False, State.WARNING),
+    ],
+)
+def test_an_app_that_nobody_has_connected_is_a_warning(
+    places: tuple[str, ...], connected: frozenset[str] | None, assigns_host: bool, state: State
+) -> None:
+    details = replace(PLAIN, places=places, event_type=replace(EVENT_TYPE, assigns_host=assigns_host))
+    (finding,) = judge_event_type(replace(ACTION, platform="zoom"), details, connected=connected)
+
+    assert finding.state is state
+
+
+@pytest.mark.parametrize(
+    ("lengths", "minutes", "state", "told"),
+    [
+        ((30, 60), 60, State.OK, "60 min"),
+        ((30, 60), 45, State.WARNING, "to one of 30, 60"),
+        ((), 45, State.WARNING, "which is the one that counts"),
+    ],
+)
+def test_a_length_that_can_be_chosen_is_fine(lengths: tuple[int, ...], minutes: int, state: State, told: str) -> None:
+    action = replace(VIDEO, duration=timedelta(minutes=minutes), has_length=True)
+    details = replace(PLAIN, lengths=tuple(timedelta(minutes=each) for each in lengths))
+    (finding,) = judge_event_type(action, details, "minutes in line 7 of clinic.toml")
+
+    assert finding.state is state
+    assert told in f"{finding.seen} {finding.fix}"
+
+
+@pytest.mark.parametrize(
+    ("calendars", "state", "seen"),
+    [
+        (Calendars((), ""), State.WARNING, "none is connected"),
+        (Calendars((ConnectedCalendar("Work", is_checked=False),), "Work"), State.WARNING, "none of those connected"),
+        (Calendars((ConnectedCalendar("Work", is_checked=True),), ""), State.WARNING, "written to none"),
+        (
+            Calendars(
+                (ConnectedCalendar("Work", is_checked=True), ConnectedCalendar("Home", is_checked=False)), "Work"
+            ),
+            State.OK,
+            "taken is what stands in Work; bookings are written to Work",
+        ),
+        (
+            Calendars((ConnectedCalendar("ada.lin@example.com", is_checked=True),), "ada.lin@example.com"),
+            State.OK,
+            "taken is what stands in ad…@example.com; bookings are written to ad…@example.com",
+        ),
+    ],
+)
+def test_the_calendars_that_calcom_checks_and_writes_to_are_told(calendars: Calendars, state: State, seen: str) -> None:
+    finding = judge_calendars(calendars)
+
+    assert finding.state is state
+    assert seen in finding.seen
 
 
 def test_zones_that_agree_are_shown_with_the_slot_in_each() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.authoring.check import run as check
 from agent.instructions import load_prompt_set, render_instructions
-from agent.rehearsal import Rehearsed
+from agent.rehearsed import Rehearsed
 from agent.stand_ins import StandIns, worker_environment
 from appointments.errors import ConfigError
 from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS

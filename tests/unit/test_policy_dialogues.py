@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from appointments.email_capture import EmailCapture, Stage
 from simulator.policy import answer
 from simulator.policy_answer import Answer, ToolCall
+from tools.consent import names, yes_or_no
 
 DIALOGUES = Path(__file__).parent / "dialogues"
 ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -43,6 +45,7 @@ class Desk:
         self.free = [_moment(start) for start in dialogue["free"]]
         self.taken = [_moment(start) for start in dialogue.get("taken", [])]
         self.requires_email: bool = dialogue.get("requires_email", False)
+        self.is_withheld: bool = dialogue.get("is_withheld", False)
         self.titles: list[str] = dialogue.get("titles", ["30-Minute Consultation"])
         self.ledger: dict[str, tuple[str, datetime]] = {}
         """What each slot was offered for."""
@@ -54,6 +57,7 @@ class Desk:
         self.code: str = dialogue.get("code", "")
         self.changes: list[dict[str, str]] = []
         self.requests: list[dict[str, str]] = []
+        self.email = EmailCapture()
 
     def system_prompt(self) -> str:
         days = [self.now.date() + timedelta(days=n) for n in range(21)]
@@ -65,14 +69,16 @@ class Desk:
 
     def tools(self) -> list[dict[str, Any]]:
         text = {"type": "string"}
-        booking = {"slot": text, "name": text, "notes": text} | ({"email": text} if self.requires_email else {})
-        required = ["slot", "name"] + (["email"] if self.requires_email else [])
+        booking = {"slot": text, "name": text, "notes": text} | ({"number": text} if self.is_withheld else {})
+        needs = " It needs an e-mail address: note_email first." if self.requires_email else ""
+        required = ["slot", "name"]
         actions = [f"Book {title}" for title in self.titles]
         choice = {"appointment": text | {"enum": actions}} if len(actions) > 1 else {}
         wish = {"date": text, "part_of_day": text, "time": text} | choice
         return [
             _tool("find_slots", "Find free slots.", wish, list(choice)),
-            *(_tool(_tool_name(title), f"Book {title} for the caller.", booking, required) for title in self.titles),
+            *(_tool(_tool_name(title), f"Book {title} to order.{needs}", booking, required) for title in self.titles),
+            *([_tool("note_email", "", {"said": text}, [])] if self.requires_email or self.is_withheld else []),
             *(
                 []
                 if self.mine is None
@@ -87,6 +93,8 @@ class Desk:
         arguments = {name: str(value) for name, value in call.arguments.items()}
         if call.name == "find_slots":
             return self._find(**arguments)
+        if call.name == "note_email":
+            return self._note_email(last_said, **arguments)
         if call.name in EXISTING:
             result: dict[str, Any] = getattr(self, f"_{call.name}")(last_said=last_said, **arguments)
             return result
@@ -137,24 +145,43 @@ class Desk:
         }
 
     def _book(
-        self, title: str, last_said: str, slot: str, name: str, email: str = "", notes: str = ""
+        self, title: str, last_said: str, slot: str, name: str, notes: str = "", number: str = ""
     ) -> dict[str, Any]:
         offered_for, start = self.ledger.get(slot, ("", self.now))
         if offered_for != title:
             return {"status": "not_offered", "hint": "Call find_slots."}
         if title not in last_said or spoken(start) not in last_said or name not in last_said:
             return {"status": "not_confirmed", "say": f"That's {spoken(start)}, for {name}. Is that right?"}
-        if self.requires_email and not email:
-            return {"status": "invalid", "hint": "email is missing"}
+        if self.requires_email and not self.email.agreed:
+            return {"status": "needs_email", "say": self.email.question}
+        if self.is_withheld and not (number or self.email.agreed):
+            return {"status": "invalid", "hint": "Ask for the caller's number."}
         self.free.remove(start)
         if start in self.taken:
             return self._offer("taken", "I'm sorry, that one was just taken. I have ", sorted(self.free))
-        self.booked.append({"start": f"{start:%Y-%m-%dT%H:%M}", "name": name, "title": title})
+        known = {"email": self.email.agreed} if self.email.agreed else {}
+        known |= {"number": number} if number else {}
+        self.booked.append({"start": f"{start:%Y-%m-%dT%H:%M}", "name": name, "title": title} | known)
         return {
             "status": "booked",
             "say": "You're booked. You'll get a text message.",
             "hint": "Ask for anything else.",
         }
+
+    def _note_email(self, last_said: str, said: str = "") -> dict[str, Any]:
+        answer = yes_or_no(said)
+        was_heard = bool(self.email.read_back) and names(last_said, self.email.read_back)
+        if answer and was_heard and not self.email.changes(said):
+            self.email.agree()
+        elif said:
+            self.email.hear(said, answer=answer)
+        match self.email.stage:
+            case Stage.AGREED:
+                return {"status": "noted"}
+            case Stage.LEFT_OUT:
+                return {"status": "left_out", "say": "I can't book it so. Shall I have somebody call you back?"}
+            case _:
+                return {"status": "needs_email", "say": self.email.question}
 
     def _find_appointments(self, last_said: str, name: str = "", date: str = "") -> dict[str, Any]:
         mine = self.mine or []
@@ -356,4 +383,5 @@ def _plain_times(expected: dict[str, Any]) -> dict[str, str]:
 
 def _booking(expected: dict[str, Any], title: str) -> dict[str, str]:
     start = f"{_moment(expected['start']):%Y-%m-%dT%H:%M}"
-    return {"start": start, "name": expected["name"], "title": expected.get("title", title)}
+    known = {name: expected[name] for name in ("email", "number") if name in expected}
+    return {"start": start, "name": expected["name"], "title": expected.get("title", title)} | known

@@ -69,7 +69,7 @@ RULE_MISTAKES = [
     ("Our number is (555) 123-4567.", "wrong-number", "(555) 123-4567", "leave it out"),
     ("Say 'one moment, let me check' before each tool.", "told-to-stall", "one moment", "by itself"),
     ("List all available times.", "many-options", "all available times", "at most three"),
-    ('Say: "We\'ll email you the details."', "cannot-do", "no e-mail", "the booking tool says"),
+    ('Say: "We\'ll email you the details."', "cannot-do", "an e-mail goes out", "the booking tool says"),
     ("Never say that you are an AI.", "hides-the-machine", "deceives callers", "automated when asked"),
     ("If asked, say you are a real person.", "hides-the-machine", "deceives callers", "automated when asked"),
     ("Before you book, run the getMeetingTimes function.", "unknown-tool", "getMeetingTimes", "plain words"),
@@ -82,7 +82,7 @@ RULE_MISTAKES = [
     ('Ask: "What is the best number to reach you?"', "asks-for-number", "best number", "only a code"),
     ("Ask for a credit card to hold the time.", "asks-for-secret", "credit card", "leave it out"),
     ("Verify their social security number.", "asks-for-secret", "social security", "leave it out"),
-    ('Say: "You\'ll receive a confirmation email."', "cannot-do", "no e-mail", "the booking tool says"),
+    ('Say: "You\'ll receive a confirmation email."', "cannot-do", "an e-mail goes out", "the booking tool says"),
     ("Transfer the caller to a person.", "cannot-do", "nobody to put callers through to", "transfer_number"),
     ("Press 1 for appointments.", "cannot-do", "menu of keys", "say what they want"),
     (

@@ -66,7 +66,7 @@ def test_prints_each_finding_with_place_rule_sentence_and_cure(outside: Path, fi
     assert output.splitlines()[:6] == [
         "desk.md:11: error[unknown-tool] book_it is no tool; "
         "there are book_30_minute_consultation, cancel_appointment, check_code, confirm_appointment, end_call, "
-        "find_appointments, find_slots, join_waitlist, move_appointment, request_callback, text_code",
+        "find_appointments, find_slots, join_waitlist, move_appointment, note_email, request_callback, text_code",
         "    better: use book_30_minute_consultation",
         'desk.md:12: warning[asks-for-number] "Ask for their phone number" asks for a number that no booking uses',
         "    better: leave it out: texts go to the number the caller calls from; only a code and a call back "

@@ -16,7 +16,8 @@ from agent.authoring.cures import BUSINESS, HEAD
 from agent.authoring.head import VOICES
 from agent.authoring.model import check_model
 from agent.authoring.review import review
-from agent.business import ActionTable, BusinessFile, HoursTable, OfferTable, RulesTable
+from agent.business_file import ActionTable, BusinessFile, HoursTable, OfferTable, RulesTable
+from agent.message_tables import ActionMessagesTable, MessagesTable
 from prompts.loader import FRONT_DESK, REHEARSAL_BUSINESS, FrontMatter, read_prompt
 from prompts.reading import parse_yaml
 from tests.author_files import GREETING, NOW, PROMPT, RULE_LINE, SETTINGS, check, plant, told, write_files
@@ -255,7 +256,13 @@ def test_a_missing_table_is_told_with_what_goes_into_it(
     assert (other.line, other.rule) == (line, "spoken-markup")
 
 
-@pytest.mark.parametrize("model", [BusinessFile, ActionTable, HoursTable, OfferTable, RulesTable, FrontMatter])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(BusinessFile, ActionTable, HoursTable, OfferTable, RulesTable, FrontMatter),
+        *(MessagesTable, ActionMessagesTable),
+    ],
+)
 def test_every_key_has_a_form_that_is_accepted(files: tuple[Path, Path], model: type[BaseModel]) -> None:
     forms = HEAD if model is FrontMatter else BUSINESS
     (files[1].parent / "plumber.md").write_text(PROMPT, encoding="utf-8")

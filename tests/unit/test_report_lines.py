@@ -51,6 +51,21 @@ def test_every_appointment_of_the_call_is_told_with_what_became_of_it() -> None:
     assert "             cancelled, booking bk_2" in lines
 
 
+def test_who_gave_no_number_is_told_with_their_address() -> None:
+    by_email = STANDS | {"phone": None, "email": "maya@gmail.com"}
+    lines = told(a_report(appointments=[by_email, by_email | {"email": None}]))
+
+    assert "Appointment  2026-12-02T10:00:00-05:00, 30 min, Maya Chen, maya@gmail.com" in lines
+    assert "Appointment  2026-12-02T10:00:00-05:00, 30 min, Maya Chen" in lines
+
+
+def test_an_e_mail_is_told_with_its_subject() -> None:
+    mail = {"to": "maya@gmail.com", "subject": "You are booked", "body": "Thursday at two."}
+    lines = told(a_report(mails=[mail]))
+
+    assert lines[lines.index("E-mail       to maya@gmail.com") + 1] == "             You are booked"
+
+
 def test_what_callers_waited_for_is_told() -> None:
     measured = {"turn_end": 310, "stt": 200, "llm": 90, "tts": 80, "play": 20}
     latency = {"p50": 500, "p95": 700}

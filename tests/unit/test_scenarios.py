@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import agent.scenarios
+import agent.scenario_fields
 from agent.scenarios import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario, rehearsed_business
 from appointments.errors import ConfigError
 from prompts.loader import REHEARSAL_BUSINESS
@@ -122,6 +122,11 @@ def test_a_line_does_one_thing(tmp_path: Path, line: str, field: str, value: obj
             '  - {say: "{sms_code}", barge_in: 2}',
             "lines[0] waits for the text that brings {sms_code}: leave out barge_in",
         ),
+        (
+            6,
+            '  - {say: "{sms_code}", owner: {does: cancel}}',
+            "lines[0] has what the owner does meanwhile, and {sms_code}: give owner to another line",
+        ),
         (10, "calls_again: {say: Hello}", "calls_again must be a list"),
         (10, "calls_again: [{say: Hello}, {say: Yes, then: wait}]", "calls_again[1].then must be 'hang_up'"),
         (
@@ -180,6 +185,62 @@ def test_a_caller_may_call_again(tmp_path: Path) -> None:
     assert scenario.every_line == scenario.lines + scenario.calls_again
 
 
+LATER = """\
+later:
+  - now: 2026-12-02T14:00
+    sms_reply: C
+    expect: {confirmed: true, texts: [{matches: reply C}, {matches: confirmed}]}
+  - now: 2026-12-03T09:00
+    sms_reply: [X, "Y"]
+    lines: [{say: Hello once more.}]
+    expect: {cancelled: true, texts: [{matches: cancelled, to: "+14155550198"}], no_text: tomorrow}
+"""
+
+
+def test_things_may_happen_later(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, COMPLETE + LATER))
+
+    first, second = scenario.later
+    assert (first.now.day, first.sms_reply, first.lines, first.expect.sms) == (2, ("C",), (), 2)
+    assert (second.sms_reply, second.expect.sms, second.expect.cancelled) == (("X", "Y"), 1, True)
+    assert scenario.every_line[-1].say == "Hello once more."
+    assert len(scenario.every_expectation) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "instead", "expected"),
+    [
+        ("now: 2026-12-03T09:00", "now: 2026-12-02T14:00", "is not later: each needs a now behind the one before"),
+        ("now: 2026-12-02T14:00", "now: 2026-12-01T08:59", "is not later"),
+        ("sms_reply: C", "sms_reply: ''", "later[0].sms_reply must not be empty"),
+        ("sms_reply: C", "reply: C", "later[0].reply is an unknown key"),
+        ("{matches: reply C}", "{matches: '('}", "texts[0].matches is no regular expression"),
+        ("confirmed: true", "title: Colour", "later names 'Colour'; what can be booked is"),
+        ("no_text: tomorrow", "moved: 2026-12-04T10:00", "says moved and cancelled"),
+    ],
+)
+def test_a_mistake_in_what_happens_later_is_told(tmp_path: Path, wrong: str, instead: str, expected: str) -> None:
+    path = write(tmp_path, COMPLETE + LATER.replace(wrong, instead))
+
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        load_scenario(path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "instead", "expected"),
+    [
+        ("now: 2026-12-01T09:00            # the business's clock, in its zone\n", "", "is not later"),
+        ('number: "+14155550123"', "number: null", "a caller without a number, who cannot text"),
+        ("booking: 2026-12-03T14:00, sms: 1", "booking: null", "expects a change later, and nothing is booked"),
+    ],
+)
+def test_what_cannot_happen_later_is_refused(tmp_path: Path, wrong: str, instead: str, expected: str) -> None:
+    path = write(tmp_path, COMPLETE.replace(wrong, instead) + LATER)
+
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        load_scenario(path)
+
+
 def test_a_shipped_business_is_found_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path, COMPLETE.replace("now:", "business: salon\nminutes: {Colour: 120}\nnow:"))
 
@@ -213,7 +274,7 @@ def test_any_voice_will_do_where_none_can_be_asked(tmp_path: Path, monkeypatch: 
     def none_here(voice: str) -> None:
         raise VoicesMissing
 
-    monkeypatch.setattr(agent.scenarios, "check_voice", none_here)
+    monkeypatch.setattr(agent.scenario_fields, "check_voice", none_here)
 
     assert load_scenario(write(tmp_path, COMPLETE.replace("en-us+f3", "zz"))).caller.voice == "zz"
 
@@ -301,8 +362,11 @@ def test_shipped_expectations_can_come_true(scenario: Scenario) -> None:
         assert any(h.opens <= start.time() < h.closes for h in business.intervals(start.date()))
     if scenario.free is not None:
         assert {*scenario.expect.bookings, *filter(None, [scenario.expect.moved])} <= set(scenario.free)
-    changes = bool(scenario.expect.moved) + scenario.expect.cancelled
-    assert scenario.expect.sms == len(scenario.expect.bookings) + changes
+    # Of what existed before the call nobody has texted anything yet: what its owner changes is not told by text.
+    is_callers = not any(line.owner for line in scenario.every_line)
+    changes = bool(scenario.expect.moved) + scenario.expect.cancelled if is_callers else 0
+    gets_texts = scenario.caller.number is not None and scenario.caller.texts == "arrive"
+    assert scenario.expect.sms == (len(scenario.expect.bookings) + changes if gets_texts else 0)
 
 
 def test_shipped_callers_and_names_differ() -> None:

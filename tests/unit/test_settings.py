@@ -83,6 +83,7 @@ def test_names_everything_that_is_unset_and_where_to_get_it(environment: pytest.
         ("MAX_CALL_SECS", "5", "must be greater than or equal to 30"),
         ("RECORD_CALLS", "hush-4", "must be true or false"),
         ("METRICS_TOKEN", "hush-4", "must have 16 characters or more"),
+        ("OWNER_WEBHOOK_SECRET", "hush-4", "must have 16 characters or more: whoever guesses it can forge notices"),
         ("TRACES_URL", "ftp://hush-4", "must be a URL"),
         ("TURN_END", "hush-4", "must be 'smart_turn' or 'speech_timeout'"),
         ("LOG_LEVEL", "hush-4", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.booked_before import call_before
-from agent.rehearsal import Event
+from agent.expectations import Expectation, LaterExpectation
+from agent.rehearsal_events import Event
 from agent.scenarios import Scenario
 from agent.verdict import (
+    Happened,
     Held,
     concerned,
     wrong_bookings,
+    wrong_mails,
     wrong_record,
     wrong_requests,
     wrong_texts,
@@ -110,8 +113,122 @@ def test_codes_and_other_texts_are_counted_apart() -> None:
     scenario = a_scenario({"moved": MONDAY, "codes": 1})
     code, moved = {"body": "Clinic: your code is 048211."}, {"body": "It is now on Mon. Join: https://x/8e048211b"}
 
-    assert wrong_texts(scenario.expect, [code, moved]) == []
-    assert wrong_texts(scenario.expect, [moved]) == ["texts with a code accepted for the caller: 0, not 1"]
+    assert wrong_texts(scenario, scenario.expect, [code, moved]) == []
+    assert wrong_texts(scenario, scenario.expect, [moved]) == ["texts with a code accepted for the caller: 0, not 1"]
+
+
+REMINDER = {"to": "+14155550123", "body": "Reminder: Thu, Dec 3. Reply C to confirm."}
+TO_ROBIN = {"to": "+14155550199", "body": "Your appointment is cancelled."}
+
+
+@pytest.mark.parametrize(
+    ("expected", "wrong"),
+    [
+        ([{"matches": "reply c"}, {"matches": "cancelled", "to": "+14155550199"}], []),
+        ([{"matches": "cancelled", "to": "+14155550199"}, {"matches": "^reminder"}], []),
+        (
+            [{"matches": "reply c"}, {"matches": "cancelled"}],
+            ["no text to +14155550123 matches: cancelled"],
+        ),
+        (
+            [{"matches": "reply c"}, {"matches": "reply c"}],
+            ["no text to +14155550123 matches: reply c"],
+        ),
+        (
+            [{"matches": "reply c"}],
+            ["texts accepted for the caller: 2, not 1"],
+        ),
+    ],
+)
+def test_each_expected_text_is_another_one_that_went_to_its_number(
+    expected: list[dict[str, str]], wrong: list[str]
+) -> None:
+    scenario = a_scenario({"texts": expected})
+
+    assert wrong_texts(scenario, scenario.expect, [REMINDER, TO_ROBIN]) == wrong
+
+
+def test_what_no_text_may_say_is_found() -> None:
+    scenario = a_scenario({"sms": 1, "no_text": "reply c"})
+
+    assert wrong_texts(scenario, scenario.expect, [TO_ROBIN]) == []
+    assert wrong_texts(scenario, scenario.expect, [REMINDER]) == [f"a text says: {REMINDER['body']}"]
+
+
+def test_mails_that_did_not_come_are_missed_and_others_do_not_matter() -> None:
+    scenario = a_scenario({"mails": [{"matches": "confirmed", "to": "maya@example.com"}]})
+    mail = {"to": "maya@example.com", "subject": "Confirmed: Thu, Dec 3", "text": "See you."}
+
+    assert wrong_mails(scenario.expect, [mail | {"subject": "Something else"}, mail]) == []
+    assert wrong_mails(scenario.expect, []) == ["no mail to maya@example.com matches: confirmed"]
+
+
+def test_a_number_that_is_to_get_a_text_later_counts_from_the_beginning() -> None:
+    scenario = Scenario.model_validate(
+        {
+            "name": "x",
+            "now": "2026-12-01T09:00",
+            "lines": [{"hang_up": True}],
+            "later": [
+                {
+                    "now": "2026-12-02T09:00",
+                    "expect": {"texts": [{"matches": "new booking", "to": "+14155550177"}]},
+                }
+            ],
+            "expect": {"booking": None},
+        }
+    )
+
+    assert concerned(scenario) == {"+14155550123", "+14155550177"}
+
+
+BOOKED = {"booking": FRIDAY, "texts": [{"matches": "see you"}]}
+
+
+def later_on(later: dict[str, Any], expect: dict[str, Any] = BOOKED) -> Expectation:
+    """Return what must stand after `later`."""
+    before = a_scenario(expect, booked=()).expect
+    return LaterExpectation.model_validate(later).after(before)
+
+
+def test_what_stood_before_must_stand_later_unless_something_else_is_expected() -> None:
+    friday = datetime.fromisoformat(FRIDAY)
+
+    unchanged = later_on({})
+    cancelled = later_on({"cancelled": True, "texts": [{"matches": "cancelled"}]})
+
+    assert (unchanged.bookings, unchanged.cancelled, unchanged.sms, unchanged.texts) == ((friday,), False, 0, ())
+    assert (cancelled.bookings, cancelled.cancelled, cancelled.sms) == ((friday,), True, 1)
+
+
+def test_what_becomes_of_an_appointment_last_is_what_counts() -> None:
+    moved = later_on({"moved": MONDAY})
+
+    cancelled = LaterExpectation.model_validate({"cancelled": True}).after(moved)
+
+    assert (cancelled.cancelled, cancelled.moved) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("later", "starts"),
+    [({}, [FRIDAY]), ({"moved": MONDAY}, [MONDAY]), ({"cancelled": True}, [])],
+)
+def test_without_what_existed_it_is_the_first_booking_that_changes_later(
+    later: dict[str, Any], starts: list[str]
+) -> None:
+    scenario = a_scenario(BOOKED, booked=())
+
+    assert wrong_bookings(scenario, later_on(later), CLINIC, held(*starts)) == []
+    assert wrong_bookings(scenario, later_on(later), CLINIC, held(THURSDAY)) != []
+
+
+def test_only_what_was_added_happened_since() -> None:
+    hello, bye = Event("agent", "Hello.", 0), Event("agent", "Goodbye.", 1)
+    before = Happened((TO_ROBIN,), (), (hello,), ())
+
+    since = Happened((TO_ROBIN, REMINDER), (), (hello, bye), ()).beyond(before)
+
+    assert since == Happened((REMINDER,), (), (bye,), ())
 
 
 def test_texts_may_go_to_the_caller_and_to_whom_the_appointments_are_under() -> None:

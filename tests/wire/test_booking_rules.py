@@ -30,7 +30,7 @@ from tests.factories import (
     claim,
     down,
 )
-from tests.stores import opened_store
+from tests.stores import at_once, opened_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -114,7 +114,7 @@ class TestLimits:
         assert caught.value.rule is Rule.DAY_FULL
         assert await _free(service, business) == self.SLOTS[2:]
         assert (await store.appointments())[-1].status is AppointmentStatus.FAILED
-        assert len(await store.texts()) == 1
+        assert len(await at_once(store)) == 1
 
     async def test_of_many_at_once_a_day_takes_no_more(self, store: Store) -> None:
         starts = [a_slot(24 + hours) for hours in range(8)]

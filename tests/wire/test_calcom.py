@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from appointments.booking_fields import BookingField, FieldKind
 from appointments.errors import CalendarRejected
 from appointments.model import BookingStatus, BookingUid
 from tests.calendar_conformance import (
@@ -47,6 +48,10 @@ async def calendar(stand_in: StandIn) -> AsyncIterator[CalComCalendar]:
 
 class TestCalComCalendar(CalendarConformance):
     has_holds = True
+    described = replace(
+        EVENT_TYPE,
+        fields=(BookingField("title"), BookingField("notes"), BookingField("guests", kind=FieldKind.EMAILS)),
+    )
 
     @pytest.fixture
     def under_test(self, calendar: CalComCalendar) -> CalComCalendar:

@@ -11,9 +11,9 @@ import pytest
 
 from appointments.errors import NotChangeable, SlotTaken
 from appointments.model import AppointmentStatus, BookingStatus, BookingUid, CallSid, PhoneNumber, Slot
-from appointments.store.records import Change, ChangeKind, ChangeState, OutgoingText
+from appointments.store.records import Change, ChangeKind, ChangeState, MessageKind, OutgoingMessage
 from appointments.store.store import Store
-from tests.factories import CALLER, TEXTS, a_block, a_booking, a_slot, an_appointment, claim
+from tests.factories import CALLER, PLAN, a_block, a_booking, a_slot, an_appointment, claim
 from tests.stores import opened_store
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LATER = a_slot(53.25)
 """Overlaps the half hour that `an_appointment` has."""
-TEXT = OutgoingText(CALLER, "Moved.", "ch_1|confirmed|1")
+TEXT = OutgoingMessage(CALLER, "Moved.", "ch_1|confirmed|1", MessageKind.CONFIRMATION)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def a_cancellation(appointment: Appointment, **changes: Any) -> Change:
 
 async def begin(store: Store, change: Change) -> Change:
     block = a_block(replace(an_appointment(), slot=change.slot)) if change.slot else None
-    return await store.begin_change(change, block, texts=TEXTS)
+    return await store.begin_change(change, block, plan=PLAN)
 
 
 async def kept(store: Store) -> list[tuple[datetime, datetime]]:
@@ -77,13 +77,15 @@ async def test_a_move_keeps_both_times_until_the_calendar_has_spoken(store: Stor
 async def test_a_move_that_is_done_frees_the_old_time_and_keeps_the_id(store: Store, booked: Appointment) -> None:
     change = await begin(store, a_move(booked))
 
-    moved = await store.record_move(change.change_id, replace(a_booking(LATER), uid=BookingUid("bk_2")), texts=[TEXT])
+    moved = await store.record_move(
+        change.change_id, replace(a_booking(LATER), uid=BookingUid("bk_2")), messages=lambda _: [TEXT]
+    )
 
     assert (moved.appointment_id, moved.slot, moved.booking_uid) == (booked.appointment_id, LATER, "bk_2")
     assert moved.status is AppointmentStatus.RESCHEDULED
     assert await kept(store) == [(LATER.start, LATER.end)]
     assert await events(store, booked) == ["active", "rescheduled"]
-    assert [text.body for text in await store.texts(booked.appointment_id)] == ["Moved."]
+    assert [text.body for text in await store.messages(booked.appointment_id)] == ["Moved."]
 
 
 async def test_a_move_that_awaits_the_host_says_so(store: Store, booked: Appointment) -> None:
@@ -135,7 +137,7 @@ async def test_a_move_onto_somebody_elses_time_is_refused(store: Store, booked: 
 async def test_a_cancelled_appointment_frees_its_time_for_good(store: Store, booked: Appointment) -> None:
     change = await begin(store, a_cancellation(booked))
 
-    cancelled = await store.record_cancel(change.change_id, texts=[TEXT])
+    cancelled = await store.record_cancel(change.change_id, messages=lambda _: [TEXT])
 
     assert cancelled.status is AppointmentStatus.CANCELLED
     assert await kept(store) == []
@@ -172,11 +174,13 @@ async def test_what_is_not_booked_cannot_be_changed(store: Store) -> None:
 async def test_an_outcome_is_recorded_once(store: Store, booked: Appointment) -> None:
     change = await begin(store, a_move(booked))
 
-    await store.record_move(change.change_id, a_booking(LATER), texts=[TEXT])
-    again = await store.fail_change(change.change_id, reason="late", texts=[replace(TEXT, dedupe_key="other")])
+    await store.record_move(change.change_id, a_booking(LATER), messages=lambda _: [TEXT])
+    again = await store.fail_change(
+        change.change_id, reason="late", messages=lambda _: [replace(TEXT, dedupe_key="other")]
+    )
 
     assert again.slot == LATER
-    assert len(await store.texts(booked.appointment_id)) == 1
+    assert len(await store.messages(booked.appointment_id)) == 1
     assert await events(store, booked) == ["active", "rescheduled"]
 
 
@@ -188,7 +192,7 @@ async def test_an_abandoned_change_is_taken_over_by_one(store: Store, booked: Ap
     assert await store.unsettled_changes(soon + timedelta(hours=1)) == [change]
     taken = await asyncio.gather(*(store.take_over_change(change.change_id, older_than=soon) for _ in range(5)))
 
-    assert [texts for texts in taken if texts] == [TEXTS]
+    assert [texts for texts in taken if texts] == [PLAN]
 
 
 async def test_a_caller_who_confirms_is_recorded_once(store: Store, booked: Appointment) -> None:

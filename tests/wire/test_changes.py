@@ -24,9 +24,9 @@ from tests.factories import (
     BUSINESS,
     EVENT_TYPE,
     NOW,
+    PLAN,
     QUICK,
     STUDIO,
-    TEXTS,
     ShakyCalendar,
     a_request,
     a_slot,
@@ -68,12 +68,12 @@ async def book(service: BookingService, **changes: Any) -> Appointment:
 
 
 def a_change(appointment: Appointment, slot: Slot | None = NEW, **changes: Any) -> ChangeRequest:
-    request = ChangeRequest(CallSid("CA9"), OWNER, appointment, slot, "Customer request", TEXTS)
+    request = ChangeRequest(CallSid("CA9"), OWNER, appointment, slot, "Customer request", PLAN)
     return replace(request, **changes)
 
 
 async def bodies(store: Store, appointment: Appointment) -> list[str]:
-    return [text.body for text in await store.texts(appointment.appointment_id)]
+    return [text.body for text in await store.messages(appointment.appointment_id)]
 
 
 async def test_a_move_moves_the_booking_once_and_texts_it(store: Store) -> None:
@@ -88,7 +88,7 @@ async def test_a_move_moves_the_booking_once_and_texts_it(store: Store) -> None:
     assert [booking.slot for booking in calendar.bookings] == [NEW]
     assert await bodies(store, appointment) == [
         "Booked for Thu, Dec 3 at 2:00 PM.",
-        "Booked for Thu, Dec 3 at 5:00 PM.",
+        "Moved to Thu, Dec 3 at 5:00 PM.",
     ]
 
 
@@ -161,7 +161,7 @@ async def test_a_lost_answer_is_looked_up_before_anything_is_repeated(
     assert outcome.state is ChangeState.DONE
     live = [booking.slot for booking in calendar.bookings if booking.status.value == "accepted"]
     assert live == expected
-    assert len(await store.texts(appointment.appointment_id)) == 2
+    assert len(await store.messages(appointment.appointment_id)) == 2
 
 
 async def test_a_move_onto_a_time_that_was_just_taken_leaves_the_old_one(store: Store) -> None:
@@ -242,7 +242,7 @@ async def test_a_refusal_nobody_waited_for_is_texted(store: Store) -> None:
     await service.change(a_change(appointment))
     await service.drain()
 
-    assert "could not be booked" in (await bodies(store, appointment))[-1]
+    assert "could not be changed" in (await bodies(store, appointment))[-1]
 
 
 async def test_who_hung_up_is_texted_that_somebody_else_has_the_time(store: Store) -> None:
@@ -258,7 +258,7 @@ async def test_who_hung_up_is_texted_that_somebody_else_has_the_time(store: Stor
         await asking
     await service.drain()
 
-    assert "could not be booked" in (await bodies(store, appointment))[-1]
+    assert "could not be changed" in (await bodies(store, appointment))[-1]
     kept = await store.appointment(appointment.appointment_id)
     assert kept is not None
     assert kept.slot == OLD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from telephony.calls import Calls
 from telephony.messages import Messages
 from telephony.rest import TwilioRest
 from tests.contract import FOLDER_VARIABLE, ContractProxy, load
+from tests.factories import ACTION
 from tests.stand_ins import serving_calcom, serving_twilio
 
 if TYPE_CHECKING:
@@ -87,6 +89,44 @@ async def test_calcom_client_keeps_to_the_contract_in_changes() -> None:
     ]
     assert again == moved
     assert cancelled.uid == moved.uid
+
+
+@pytest.mark.parametrize(
+    ("place", "platform"),
+    [
+        ({"type": "attendeePhone"}, "phone"),
+        ({"type": "attendeeAddress"}, "in_person"),
+        ({"type": "attendeeDefined"}, "in_person"),
+        ({"type": "address", "address": "12 Harbor Street"}, "in_person"),
+        ({"type": "integration", "integration": "zoom"}, "zoom"),
+    ],
+    ids=lambda each: each["type"] if isinstance(each, dict) else each,
+)
+async def test_calcom_client_keeps_to_the_contract_in_what_it_chooses(place: dict[str, str], platform: str) -> None:
+    action = replace(ACTION, platform=platform, duration=timedelta(minutes=60), has_length=True)
+    answers = {"insurance": "Blue Cross", "location": "12 Elm Street"}
+    attendee = Attendee("Maya Chen", "America/New_York", PhoneNumber("+14155550123"), "maya@example.com", answers)
+    event_type = {
+        "lengths": [30, 60],
+        "locations": [{"type": "integration"}, place],
+        "fields": [{"type": "text", "slug": "insurance", "required": True}],
+    }
+    async with serving_calcom() as stand_in, ContractProxy(load("calcom"), stand_in.url) as proxy:
+        await stand_in.order("world", now=NOW.isoformat(), free=[TWO.start.isoformat()], event_types=[event_type])
+        calendar = CalComCalendar.connect(
+            proxy.url, api_key=stand_in.credentials.calcom_api_key, action_of=lambda _: action, clock=lambda: NOW
+        )
+        async with contextlib.aclosing(calendar):
+            offered = await calendar.event_type(EVENT_TYPE)
+            (slot,) = await calendar.free_slots(EVENT_TYPE, start=TWO.start, end=TWO.end)
+            await calendar.release(await calendar.hold(EVENT_TYPE, slot, until=NOW + timedelta(minutes=5)))
+            booking = await calendar.book(offered, slot, attendee, notes="", idempotency_key="CA1:1")
+            await calendar.describe(EVENT_TYPE)
+            owner = await calendar.account.owner()
+            await calendar.account.event_type_ids(owner)
+
+    assert proxy.violations == []
+    assert booking.slot == Slot(TWO.start, timedelta(minutes=60))
 
 
 async def test_twilio_client_keeps_to_the_contract() -> None:

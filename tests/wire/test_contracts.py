@@ -142,6 +142,91 @@ async def test_calcom_stand_in_holds_in_requests_and_in_what_event_types_forbid(
     assert proxy.violations == []
 
 
+async def test_calcom_stand_in_holds_in_what_a_host_does(calcom: tuple[StandIn, ContractProxy]) -> None:
+    stand_in, proxy = calcom
+    http, bookings = stand_in.http, f"{proxy.url}/v2/bookings"
+    await stand_in.order("world", now=MONDAY_MORNING, event_types=[{"requires_confirmation": True}])
+    uids = [
+        (await http.post(bookings, json={**BOOKING, "start": start}, headers=BOOKINGS)).json()["data"]["uid"]
+        for start in ("2026-11-30T15:00:00Z", "2026-11-30T15:30:00Z")
+    ]
+
+    answers = [
+        await http.post(f"{bookings}/{uids[0]}/confirm", headers=BOOKINGS),
+        await http.post(f"{bookings}/{uids[1]}/decline", json={"reason": "Closed"}, headers=BOOKINGS),
+        await http.get(bookings, params={"afterUpdatedAt": "2026-11-30T00:00:00Z", "take": 250}, headers=BOOKINGS),
+    ]
+    await stand_in.order("clock", now="2026-11-30T10:10:00-05:00")
+    absent = {"attendees": [{"email": "maya@example.com", "absent": True}]}
+    answers.append(await http.post(f"{bookings}/{uids[0]}/mark-absent", json=absent, headers=BOOKINGS))
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert proxy.violations == []
+
+
+async def test_calcom_stand_in_holds_in_what_event_types_ask_and_choose(calcom: tuple[StandIn, ContractProxy]) -> None:
+    stand_in, proxy = calcom
+    http = stand_in.http
+    fields = [
+        {"type": "text", "slug": "pet", "label": "Which pet?", "required": True},
+        {"type": "select", "slug": "size", "label": "How big?", "options": ["small", "large"]},
+        {"type": "boolean", "slug": "chipped", "label": "Is it chipped?"},
+    ]
+    places = [{"type": "address", "address": "8 Willow Street"}, {"type": "attendeePhone"}]
+    asking = {"fields": fields, "locations": places, "lengths": [30, 60], "booker_limit": 3, "seats": 0}
+    await stand_in.order("world", now=MONDAY_MORNING, event_types=[asking])
+    booking = {
+        **BOOKING,
+        "location": {"type": "attendeePhone", "phone": "+14155550123"},
+        "lengthInMinutes": 60,
+        "bookingFieldsResponses": {"pet": "Rex", "size": "small", "chipped": True},
+    }
+
+    answers = [
+        await http.get(f"{proxy.url}/v2/event-types", params={"username": "ada"}, headers=EVENT_TYPES),
+        await http.get(f"{proxy.url}/v2/event-types/101", headers=EVENT_TYPES),
+        await http.get(f"{proxy.url}/v2/slots", params={**MONDAY, "duration": 60}, headers=SLOTS),
+        await http.post(f"{proxy.url}/v2/bookings", json=booking, headers=BOOKINGS),
+        await http.get(f"{proxy.url}/v2/teams"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 201, 200]
+    assert proxy.violations == []
+
+
+MISTAKEN = (
+    "is not of type 'number'",  # the ids of webhooks are texts
+    "None for not nullable",  # a template that is not set is null
+    "None is not of type 'string'",
+    "1 is not of type 'object'",  # the ids of calendars are numbers
+    "'success' is not of type 'object'",
+)
+"""What the contract says, and the server's code knows better."""
+
+
+async def test_calcom_stand_in_holds_in_all_else_but_for_what_the_contract_mistakes(
+    calcom: tuple[StandIn, ContractProxy],
+) -> None:
+    stand_in, proxy = calcom
+    http, webhooks, bookings = stand_in.http, f"{proxy.url}/v2/webhooks", f"{proxy.url}/v2/bookings"
+    webhook = {"subscriberUrl": "https://front-desk.example.com", "triggers": ["BOOKING_CREATED"], "active": True}
+
+    answers = [
+        made := await http.post(webhooks, json={**webhook, "secret": "a secret"}),
+        await http.get(webhooks, params={"take": 250}),
+        await http.patch(f"{webhooks}/{made.json()['data']['id']}", json={"active": False}),
+        await http.delete(f"{webhooks}/{made.json()['data']['id']}"),
+        await http.get(f"{proxy.url}/v2/calendars"),
+        booked := await http.post(bookings, json=BOOKING, headers=BOOKINGS),
+        await http.get(f"{bookings}/{booked.json()['data']['uid']}/calendar-links", headers=BOOKINGS),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200, 200, 201, 200]
+    assert [exchange.request_problem for exchange in proxy.exchanges] == [""] * 7
+    problems = [part for exchange in proxy.exchanges for part in exchange.response_problem.split("; ")[1:]]
+    assert [problem for problem in problems if not problem.endswith(MISTAKEN)] == []
+
+
 async def test_calcom_stand_in_holds_in_reservations(calcom: tuple[StandIn, ContractProxy]) -> None:
     stand_in, proxy = calcom
     http, reservations = stand_in.http, f"{proxy.url}/v2/slots/reservations"

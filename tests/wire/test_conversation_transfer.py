@@ -13,6 +13,7 @@ from agent.saying_on import Rest
 from agent.transfer import TRANSFERRED
 from appointments.model import PhoneNumber
 from tests.call_of_frames import Call
+from tests.stores import at_once
 from tests.typist import Typist
 from tests.worker import Answer, House, ScriptedModel, open_house
 
@@ -89,7 +90,7 @@ async def test_what_was_booked_before_stays_booked(house: House) -> None:
     assert record.handover.startswith("Maya Chen is on the line")
     assert "it is booked" in record.handover
     assert len(await house.bookings()) == 1
-    assert len(await house.worker.store.texts()) == 1
+    assert len(await at_once(house.worker.store)) == 1
 
 
 async def test_a_caller_who_speaks_over_it_is_kept_and_may_ask_again(house: House) -> None:

@@ -13,7 +13,8 @@ from agent.doctor.calcom_account import check_calcom
 from agent.doctor.findings import Check, Finding, State
 from agent.doctor.installation import Installation
 from agent.settings import Settings
-from appointments.model import EventTypeId, OpeningHours
+from appointments.booking_fields import BookingField, FieldKind
+from appointments.model import EventType, EventTypeId, OpeningHours
 from calendars.calcom_event_types import Obstacle
 from tests.factories import ACTION
 from tests.odd_services import answering
@@ -34,6 +35,7 @@ BUSINESS = replace(
 FINE = {
     Check.CALCOM_KEY: "ok",
     Check.CALCOM_VERSION: "ok",
+    Check.CALCOM_CALENDARS: "ok",
     Check.EVENT_TYPE: "ok",
     Check.FREE_SLOTS: "ok",
     Check.ZONES: "ok",
@@ -83,7 +85,7 @@ async def test_an_account_that_is_set_up_is_fine(calcom: StandIn) -> None:
 async def test_a_wrong_key_is_told_once(calcom: StandIn) -> None:
     found = await findings(calcom.url, "cal_live_0123456789abcdef0123456789abcdef")
 
-    assert [finding.state.value for finding in found] == ["failed", *["skipped"] * 4]
+    assert [finding.state.value for finding in found] == ["failed", *["skipped"] * 5]
     assert found[0].seen == "Cal.com refused the key (401)."
     assert found[0].fix.startswith("Create a key under Cal.com")
 
@@ -154,6 +156,7 @@ async def test_without_a_business_the_key_is_tried_all_the_same(calcom: StandIn)
         **dict.fromkeys(FINE, "skipped"),
         Check.CALCOM_KEY: "ok",
         Check.CALCOM_VERSION: "ok",
+        Check.CALCOM_CALENDARS: "ok",
     }
 
 
@@ -170,7 +173,7 @@ async def test_an_address_without_calcom_is_told(url: str) -> None:
     async with answering(lambda _request: web.Response(status=404, text="<h1>Not here</h1>")) as strange:
         found = await findings(strange if url == "not found" else url, API_KEY)
 
-    assert [finding.state.value for finding in found] == ["failed", *["skipped"] * 4]
+    assert [finding.state.value for finding in found] == ["failed", *["skipped"] * 5]
     assert "CALCOM_BASE_URL" in found[0].fix
 
 
@@ -236,8 +239,19 @@ SAID: dict[str, tuple[dict[str, Any], str, object]] = {
                 {**REQUIRED, "slug": "colour", "required": False},
             ]
         },
-        "required_fields",
-        ("insurance",),
+        "event_type",
+        EventType(
+            EventTypeId("101"),
+            "30-Minute Consultation",
+            timedelta(minutes=30),
+            requires_email=True,
+            fields=(
+                BookingField("insurance", is_required=True),
+                # The API demands what its page hides.
+                BookingField("secret", is_required=True),
+                BookingField("colour"),
+            ),
+        ),
     ),
     "places": (
         {
@@ -248,10 +262,45 @@ SAID: dict[str, tuple[dict[str, Any], str, object]] = {
                 "odd",
             ]
         },
-        "locations",
+        "places",
         ("zoom", "attendeePhone", "unknown"),
     ),
-    "odd shapes": ({"locations": "here", "hosts": 7, "confirmationPolicy": []}, "locations", ()),
+    "odd shapes": ({"locations": "here", "hosts": 7, "confirmationPolicy": []}, "places", ()),
+    "a number that is demanded": (
+        {"bookingFields": [{"type": "phone", "slug": "attendeePhoneNumber", "required": True, "isDefault": False}]},
+        "demands_phone",
+        True,
+    ),
+    "a title that nobody is asked": (
+        {"bookingFields": [{"type": "text", "slug": "title", "required": True, "hidden": True, "isDefault": True}]},
+        "event_type",
+        EventType(EventTypeId("101"), "30-Minute Consultation", timedelta(minutes=30), fields=(BookingField("title"),)),
+    ),
+    "options": (
+        {
+            "bookingFields": [
+                {"type": "select", "slug": "plan", "label": "Plan?", "options": ["Basic", "Plus"], "isDefault": False},
+                {"type": "checkbox", "slug": "days", "options": [{"value": "Mon", "label": "Monday"}]},
+            ]
+        },
+        "event_type",
+        EventType(
+            EventTypeId("101"),
+            "30-Minute Consultation",
+            timedelta(minutes=30),
+            fields=(
+                BookingField("plan", "Plan?", FieldKind.CHOICE, options=("Basic", "Plus")),
+                BookingField("days", kind=FieldKind.CHOICES, options=("Mon",)),
+            ),
+        ),
+    ),
+    "lengths": ({"lengthInMinutesOptions": [30, 60]}, "lengths", (timedelta(minutes=30), timedelta(minutes=60))),
+    "an address": (
+        {"locations": [{"type": "address", "address": " 12 Harbor Street "}]},
+        "address",
+        "12 Harbor Street",
+    ),
+    "hidden": ({"hidden": True}, "is_hidden", True),
 }
 
 
@@ -271,6 +320,6 @@ async def test_the_stand_ins_event_type_is_understood(calcom: StandIn) -> None:
         details = await calendar.describe(EventTypeId("101"))
         understands = await calendar.understands_us()
 
-    assert details.locations == ("cal-video",)
-    assert details.required_fields == ()
+    assert details.places == ("cal-video",)
+    assert [field.slug for field in details.event_type.fields if field.is_required] == []
     assert understands

@@ -75,7 +75,7 @@ async def test_the_built_in_calendar_is_told_with_its_next_free_times(record: Pa
     assert slots.state is State.OK
     assert slots.seen.startswith("Book Visit: 219 in the next 14 days; next Tue 2026-12-01 11:00 (America/New_York), ")
     assert told[Check.ZONES][0].state is State.OK
-    for check in (Check.CALCOM_KEY, Check.CALCOM_VERSION, Check.EVENT_TYPE):
+    for check in (Check.CALCOM_KEY, Check.CALCOM_VERSION, Check.CALCOM_CALENDARS, Check.EVENT_TYPE):
         assert [(each.state, each.seen) for each in told[check]] == [
             (State.SKIPPED, "not tried: the built-in calendar is booked")
         ]

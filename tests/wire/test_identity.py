@@ -27,7 +27,7 @@ from tests.factories import ATTENDEE, CALLER, NOW, a_slot, an_appointment, claim
 from tests.stores import opened_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from appointments.model import Appointment
 
@@ -58,7 +58,7 @@ class Sender:
         self.sent.append((to, body))
         return "SM1"
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
         self._go_wrong()
         self.looked_up.append(to)
         return None
@@ -367,7 +367,7 @@ async def test_the_code_lies_nowhere_in_the_record(caller: Callers, sender: Send
     # Nor anything that can be tried out without the secret.
     assert [len(bytes.fromhex(digest)) for digest in kept] == [32]
     assert sender.code not in str(kept)
-    assert await store.texts() == []
+    assert await store.messages() == []
 
 
 async def test_codes_are_kept_apart_by_the_secret(caller: Callers, sender: Sender) -> None:

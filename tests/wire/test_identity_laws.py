@@ -30,7 +30,7 @@ from appointments.store.store import Store
 from tests.factories import NOW, ZONE, an_appointment, claim
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Collection, Coroutine, Iterator
 
 OWNERS = ("Maya Chen", "Lee Park")
 """Each has an appointment under a number; the third number has none."""
@@ -62,7 +62,7 @@ class World:
         self.sent.append((to, re.findall(r"\d{6}", body)[0]))
         return "SM1"
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
         if self.fault:
             raise self.fault
         return None

@@ -30,16 +30,20 @@ async def twilio() -> AsyncIterator[StandIn]:
         yield stand_in
 
 
-@pytest.fixture
-async def sender(twilio: StandIn) -> AsyncIterator[TwilioSender]:
+def a_rest(twilio: StandIn) -> TwilioRest:
     keys = twilio.credentials
-    rest = TwilioRest(
+    return TwilioRest(
         account_sid=keys.twilio_account_sid,
         username=keys.twilio_api_key_sid,
         password=keys.twilio_api_key_secret,
         base_url=twilio.url,
         timeout=timedelta(seconds=5),
     )
+
+
+@pytest.fixture
+async def sender(twilio: StandIn) -> AsyncIterator[TwilioSender]:
+    rest = a_rest(twilio)
     yield TwilioSender(Messages(rest, from_=FROM, status_callback_base="http://127.0.0.1:9"))
     await rest.aclose()
 
@@ -116,6 +120,25 @@ async def test_finds_the_text_whose_answer_was_lost(twilio: StandIn, sender: Twi
     assert (found, other) == ((await twilio.state())["messages"][0]["sid"], None)
 
 
+async def test_a_text_that_is_known_to_be_another_is_not_found(sender: TwilioSender) -> None:
+    first = await sender.send(to=TO, body=BODY, outbox_id="o1")
+    second = await sender.send(to=TO, body=BODY, outbox_id="o2")
+
+    assert await sender.find(to=TO, body=BODY, since=LONG_AGO, other_than={first}) == second
+    assert await sender.find(to=TO, body=BODY, since=LONG_AGO, other_than={first, second}) is None
+
+
+async def test_a_text_waits_while_the_queue_of_its_number_is_full(twilio: StandIn) -> None:
+    rest = a_rest(twilio)
+    # Twilio's magic number for one whose queue is full.
+    full = TwilioSender(Messages(rest, from_="+15005550008", status_callback_base="http://127.0.0.1:9"))
+
+    with pytest.raises(MessageDeferred):
+        await full.send(to=TO, body=BODY, outbox_id="o1")
+
+    await rest.aclose()
+
+
 @pytest.mark.parametrize("kind", ["drop_before", "error_500", "rate_limited"])
 async def test_a_look_up_that_fails_says_nothing_about_the_text(
     twilio: StandIn, sender: TwilioSender, kind: str
@@ -141,6 +164,8 @@ class Service:
 
 
 class Outbox:
+    channel = "sms"
+
     def __init__(self, *, ends: bool = True) -> None:
         self.is_running = asyncio.Event()
         self.has_ended = False
@@ -180,7 +205,7 @@ class Calls:
 
 
 def jobs(service: Service, outbox: Outbox, calls: Calls | None = None) -> Jobs:
-    return Jobs(cast("Any", service), cast("Any", outbox), cast("Any", calls or Calls()), max_call_secs=600)
+    return Jobs(cast("Any", service), cast("Any", [outbox]), cast("Any", calls or Calls()), max_call_secs=600)
 
 
 async def test_settles_at_once_and_runs_the_outbox_until_closed() -> None:

@@ -17,9 +17,10 @@ from agent import spoken_call
 from agent.line import BROKEN, BUSY, Line
 from agent.stretch import Stretch
 from appointments.model import CallSid, PhoneNumber
+from appointments.store.records import MessageKind
 from telephony.errors import BadToken
 from telephony.media_stream import CallStart
-from telephony.routes import IncomingCall
+from telephony.routes import IncomingCall, IncomingText
 from telephony.tokens import StreamTokens
 from tests.worker import CALLER, House, open_house
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 CALLED = "+14155550100"
 FALLBACK = PhoneNumber("+14155550199")
+WITHIN_SECS = 5
 A_START = CallStart("CA1", "MZ1", "AC1", caller=CALLER, called=CALLED, is_attested=False, parameters={})
 
 
@@ -49,6 +51,9 @@ class Phone:
 
     async def can_text(self, caller: str = CALLER) -> bool:
         return (await self.worker.session("CA1", caller, self.worker.desk)).can_text
+
+    async def are_texts_blocked(self) -> bool:
+        return (await self.worker.session("CA1", CALLER, self.worker.desk)).texts_are_blocked
 
     async def ring(
         self, call_sid: str | None = None, *, caller: str = CALLER, is_attested: bool = False
@@ -410,13 +415,28 @@ async def test_the_first_word_about_a_calls_end_counts(phone: Phone) -> None:
     assert record.outcome == "completed"
 
 
+def a_text(body: str, opt_out_type: str = "") -> IncomingText:
+    return IncomingText(f"SM{uuid4().hex}", CALLER, CALLED, body, opt_out_type)
+
+
 async def test_stop_ends_texting_and_start_begins_it_again(phone: Phone) -> None:
-    can_text = [await phone.can_text()]
+    can_text, are_blocked = [await phone.can_text()], [await phone.are_texts_blocked()]
     for word in ("STOP", "HELP", "START"):
-        await phone.line.text_received(CALLER, word, word)
+        await phone.line.text_received(a_text(word, word))
         can_text.append(await phone.can_text())
+        are_blocked.append(await phone.are_texts_blocked())
 
     assert can_text == [True, False, False, True]
+    assert are_blocked == [False, True, True, False]
+
+
+async def test_a_text_is_answered_by_the_worker_itself(phone: Phone) -> None:
+    await phone.line.text_received(a_text("Do you have parking?"))
+
+    async with asyncio.timeout(WITHIN_SECS):
+        while not (messages := await phone.worker.store.messages()):
+            await asyncio.sleep(0.01)
+    assert [message.kind for message in messages] == [MessageKind.REPLY]
 
 
 @pytest.mark.parametrize("caller", ["", "anonymous", "+442071838750", "+18005550123", "12345"])
@@ -426,7 +446,7 @@ async def test_only_numbers_that_take_texts_are_texted(phone: Phone, caller: str
 
 async def test_what_a_text_says_is_logged_as_personal(phone: Phone) -> None:
     with structlog.testing.capture_logs() as logs:
-        await phone.line.text_received(CALLER, "my secret", None)
+        await phone.line.text_received(a_text("my secret"))
         await phone.ring()
 
     open_facts = [{key: fact for key, fact in each.items() if not key.startswith("pii_")} for each in logs]

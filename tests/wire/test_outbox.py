@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appointments.errors import MessageDeferred, MessageRefused, MessageUnclear, SlotlineError
-from appointments.outbox import GIVE_UP_AFTER, OutboxWorker
-from appointments.store.outbox_records import add_texts
-from appointments.store.records import OutboxRow, OutgoingText
+from appointments.outbox import GIVE_UP_AFTER, OutboxWorker, TextChannel
+from appointments.store.outbox_records import add_messages
+from appointments.store.records import Channel, MessageKind, OutboxRow, OutgoingMessage
 from appointments.store.store import Store
 from tests.factories import CALLER, a_booking, an_appointment, claim
 from tests.stores import opened_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
 LEASE = timedelta(seconds=60)
 
@@ -54,7 +54,7 @@ class FakeSender:
             raise asyncio.CancelledError
         return f"SM{len(self.sent)}"
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
         self.look_ups += 1
         if self.find_faults:
             raise self.find_faults.pop(0)
@@ -70,16 +70,25 @@ def clock() -> FakeClock:
 async def store(database_url: str, clock: FakeClock) -> AsyncIterator[Store]:
     async with opened_store(database_url, clock=clock) as opened:
         claimed = await claim(opened, an_appointment())
-        await opened.record(claimed.appointment_id, a_booking(), texts=[OutgoingText(CALLER, "Booked.", "ap_1|c|1")])
+        await opened.record(
+            claimed.appointment_id,
+            a_booking(),
+            messages=lambda _: [OutgoingMessage(CALLER, "Booked.", "ap_1|c|1", MessageKind.CONFIRMATION)],
+        )
         yield opened
 
 
 def _worker(store: Store, sender: FakeSender, clock: FakeClock, *, owner: str = "a") -> OutboxWorker:
-    return OutboxWorker(store, sender, owner=owner, lease=LEASE, poll=timedelta(seconds=0.01), real_clock=clock)
+    channel = TextChannel(sender)
+    return OutboxWorker(store, channel, owner=owner, lease=LEASE, poll=timedelta(seconds=0.01), real_clock=clock)
+
+
+async def _lease(store: Store, owner: str, now: datetime) -> OutboxRow | None:
+    return await store.lease_message(channel=Channel.SMS, owner=owner, now=now, business_now=now, lease=LEASE)
 
 
 async def _only(store: Store) -> OutboxRow:
-    (row,) = await store.texts()
+    (row,) = await store.messages()
     return row
 
 
@@ -94,7 +103,7 @@ async def test_sends_a_text_once(store: Store, clock: FakeClock) -> None:
     assert sender.sent == ["Booked."]
     assert sender.look_ups == 0
     assert (row.state, row.status, row.message_sid) == ("sent", "accepted", "SM1")
-    assert await store.pending_texts() == 0
+    assert await store.pending_messages() == 0
 
 
 async def test_a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again(store: Store, clock: FakeClock) -> None:
@@ -168,7 +177,7 @@ async def test_a_refused_text_is_never_tried_again(store: Store, clock: FakeCloc
 
     row = await _only(store)
     assert (row.state, row.error_code) == ("refused", "21614")
-    assert await store.pending_texts() == 0
+    assert await store.pending_messages() == 0
     assert not await store.has_opted_out(CALLER)
 
 
@@ -177,15 +186,18 @@ async def test_stop_ends_texting(store: Store, clock: FakeClock) -> None:
     await worker.send_next()
     sender = FakeSender()
     async with store._write() as connection:
-        await add_texts(
-            connection, an_appointment().appointment_id, [OutgoingText(CALLER, "Again.", "ap_1|c|2")], now=clock()
+        await add_messages(
+            connection,
+            an_appointment().appointment_id,
+            [OutgoingMessage(CALLER, "Again.", "ap_1|c|2", MessageKind.CONFIRMATION)],
+            now=clock(),
         )
 
     await _worker(store, sender, clock).send_next()
 
     assert await store.has_opted_out(CALLER)
     assert sender.sent == []
-    assert await store.pending_texts() == 0
+    assert await store.pending_messages() == 0
 
 
 async def test_a_text_of_yesterday_is_given_up(store: Store, clock: FakeClock) -> None:
@@ -199,20 +211,18 @@ async def test_a_text_of_yesterday_is_given_up(store: Store, clock: FakeClock) -
 
 
 async def test_two_workers_never_hold_the_same_text(store: Store, clock: FakeClock) -> None:
-    leased = await asyncio.gather(
-        *(store.lease_text(owner=str(number), now=clock.now, lease=LEASE) for number in range(10))
-    )
+    leased = await asyncio.gather(*(_lease(store, str(number), clock.now) for number in range(10)))
 
     assert len([row for row in leased if row is not None]) == 1
 
 
 async def test_a_worker_that_outlived_its_lease_changes_nothing(store: Store, clock: FakeClock) -> None:
-    first = await store.lease_text(owner="a", now=clock.now, lease=LEASE)
-    second = await store.lease_text(owner="b", now=clock.now + LEASE, lease=LEASE)
+    first = await _lease(store, "a", clock.now)
+    second = await _lease(store, "b", clock.now + LEASE)
     assert first is not None
     assert second is not None
 
-    finished = await store.finish_text(first, owner="a", message_sid="SM1", status="accepted")
+    finished = await store.finish_message(first, owner="a", message_sid="SM1", status="accepted")
 
     assert not finished
     assert (await _only(store)).state == "leased"
@@ -223,10 +233,10 @@ async def test_status_callbacks_may_come_in_any_order(store: Store, clock: FakeC
     await _worker(store, FakeSender(), clock).send_next()
     outbox_id = (await _only(store)).outbox_id
 
-    assert await store.text_status(outbox_id, "delivered", message_sid="SM1")
-    assert not await store.text_status(outbox_id, "sent", message_sid="SM1")
-    assert not await store.text_status(outbox_id, "queued", message_sid="SM1")
-    assert not await store.text_status("ob_unknown", "sent", message_sid="SM1")
+    assert await store.message_status(outbox_id, "delivered", message_sid="SM1")
+    assert not await store.message_status(outbox_id, "sent", message_sid="SM1")
+    assert not await store.message_status(outbox_id, "queued", message_sid="SM1")
+    assert not await store.message_status("ob_unknown", "sent", message_sid="SM1")
 
     assert (await _only(store)).status == "delivered"
 
@@ -235,7 +245,7 @@ async def test_a_status_callback_proves_a_text_whose_answer_was_lost(store: Stor
     sender = FakeSender(["lost"])
     worker = _worker(store, sender, clock)
     await worker.send_next()
-    await store.text_status((await _only(store)).outbox_id, "failed", message_sid="SM1", error_code="30006")
+    await store.message_status((await _only(store)).outbox_id, "failed", message_sid="SM1", error_code="30006")
     clock.now += timedelta(minutes=5)
 
     assert not await worker.send_next()
@@ -247,8 +257,11 @@ async def test_a_status_callback_proves_a_text_whose_answer_was_lost(store: Stor
 
 async def test_one_bad_text_does_not_end_the_loop(store: Store, clock: FakeClock) -> None:
     async with store._write() as connection:
-        await add_texts(
-            connection, an_appointment().appointment_id, [OutgoingText(CALLER, "Another.", "ap_1|c|2")], now=clock()
+        await add_messages(
+            connection,
+            an_appointment().appointment_id,
+            [OutgoingMessage(CALLER, "Another.", "ap_1|c|2", MessageKind.CONFIRMATION)],
+            now=clock(),
         )
     sender = FakeSender(["crash"])
     worker = _worker(store, sender, clock)
@@ -283,7 +296,7 @@ async def test_what_cannot_be_sent_now_is_left_for_the_next_process(store: Store
     async with asyncio.timeout(5):
         await worker.run()
 
-    assert await store.pending_texts() == 1
+    assert await store.pending_messages() == 1
     clock.now += timedelta(minutes=10)
     later = FakeSender()
     assert await _worker(store, later, clock, owner="b").send_next()

@@ -92,7 +92,7 @@ async def recorded(
             await store.appointment(appointment.appointment_id),
             await store.bookings(start=appointment.slot.start, end=appointment.slot.end),
             await store.history(appointment.appointment_id),
-            await store.texts(appointment.appointment_id),
+            await store.messages(appointment.appointment_id),
         )
 
 

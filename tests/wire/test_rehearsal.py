@@ -16,11 +16,15 @@ import agent.rehearsal
 import agent.rehearse
 from agent.chat import texts_settled
 from agent.outcome import Outcome, Report, report_on_record
-from agent.rehearsal import Event, Rehearsal, Rehearsed, new_folder
+from agent.rehearsal import Rehearsal, new_folder
+from agent.rehearsal_events import Event, Events
+from agent.rehearsed import Rehearsed
 from agent.scenarios import load_scenario
+from agent.spoken_rehearsal import SpokenCaller
 from agent.stand_ins import RehearsalFailed, StandIns, database_url, running_stand_ins
+from agent.standing import settle
 from appointments.errors import ConfigError
-from appointments.store.records import OutgoingText
+from appointments.store.records import MessageKind, OutgoingMessage
 from appointments.store.store import Store
 from prompts.loader import REHEARSAL_BUSINESS
 from tests.factories import CALLER, a_booking, an_appointment, claim
@@ -51,7 +55,11 @@ async def queue_a_text(folder: Path) -> CallSid:
     store = await Store.open(database_url(folder))
     try:
         claimed = await claim(store, an_appointment())
-        await store.record(claimed.appointment_id, a_booking(), texts=[OutgoingText(CALLER, "Booked.", "ap_1|c|1")])
+        await store.record(
+            claimed.appointment_id,
+            a_booking(),
+            messages=lambda _: [OutgoingMessage(CALLER, "Booked.", "ap_1|c|1", MessageKind.CONFIRMATION)],
+        )
     finally:
         await store.close()
     return claimed.call_sid
@@ -73,10 +81,10 @@ async def test_a_caller_that_breaks_off_is_a_problem(
     caller.chmod(caller.stat().st_mode | stat.S_IXUSR)
     rehearsal = make(tmp_path)
     monkeypatch.setattr(sys, "executable", str(caller))
-
     outcome = Outcome()
 
-    await rehearsal._call({}, asyncio.Queue(), outcome)
+    phone = SpokenCaller(rehearsal.world, NOWHERE, NOWHERE.twilio, rehearsal.events, asyncio.Queue())
+    await phone.call(1, rehearsal.scenario.lines, outcome)
 
     assert outcome.problems == problems
 
@@ -95,7 +103,7 @@ async def test_the_caller_calls_again_when_the_worker_has_ended_the_first_call(t
     second = await anext(calls)
 
     assert (first, second) == ((1, rehearsal.scenario.lines), (2, rehearsal.scenario.calls_again))
-    assert [event.text for event in rehearsal.events] == ["[calls again]"]
+    assert [event.text for event in rehearsal.events.told] == ["[calls again]"]
     assert await anext(calls, None) is None
 
 
@@ -114,40 +122,40 @@ async def test_a_call_that_went_wrong_is_the_last(
     assert [problem[:29] for problem in outcome.problems[len(problems) :]] == told
 
 
-def test_a_second_call_is_told_after_the_first(tmp_path: Path) -> None:
-    rehearsal, outcome = make(tmp_path), Outcome()
+def test_a_second_call_is_told_after_the_first() -> None:
+    events, outcome = Events(), Outcome()
     said = {"event": "said", "text": "Hello.", "at_ms": 100}
     ended = {"event": "ended", "greeting_ms": 100, "voice_to_voice_ms": [900]}
 
     for told in ({"event": "connected", "at_ms": 0}, said, ended):
-        rehearsal._note(told, outcome)
+        events.note_spoken(told, outcome)
     outcome.call_began_ms = 60_000
     for told in (said, ended):
-        rehearsal._note(told, outcome)
+        events.note_spoken(told, outcome)
 
-    assert [event.at_ms for event in rehearsal.events] == [100, 60_100]
+    assert [event.at_ms for event in events.told] == [100, 60_100]
     assert outcome.voice_to_voice_ms == [900, 900]
 
 
-def test_a_second_stream_goes_on_in_the_time_of_its_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rehearsal, outcome = make(tmp_path), Outcome()
-    rehearsal._note({"event": "connected", "at_ms": 0}, outcome)
+def test_a_second_stream_goes_on_in_the_time_of_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    events, outcome = Events(), Outcome()
+    events.note_spoken({"event": "connected", "at_ms": 0}, outcome)
     # Five seconds of a first stream, then four in which a phone rang.
     monkeypatch.setattr(Outcome, "now_ms", lambda _outcome: 9000)
-    rehearsal._note({"event": "connected", "at_ms": 5000}, outcome)
-    rehearsal._note({"event": "said", "text": "Hello.", "at_ms": 5100}, outcome)
+    events.note_spoken({"event": "connected", "at_ms": 5000}, outcome)
+    events.note_spoken({"event": "said", "text": "Hello.", "at_ms": 5100}, outcome)
 
-    assert [event.at_ms for event in rehearsal.events] == [9100]
+    assert [event.at_ms for event in events.told] == [9100]
 
 
-def test_a_phone_that_rang_is_told_with_what_became_of_it(tmp_path: Path) -> None:
-    rehearsal, outcome = make(tmp_path), Outcome()
+def test_a_phone_that_rang_is_told_with_what_became_of_it() -> None:
+    events, outcome = Events(), Outcome()
     dialled = {"number": "+14155550198", "status": "busy", "is_bridged": False, "told": ""}
 
-    rehearsal._note({"event": "dialled", **dialled}, outcome)
+    events.note_spoken({"event": "dialled", **dialled}, outcome)
 
     assert outcome.dialled == [dialled]
-    assert [(event.who, event.text) for event in rehearsal.events] == [
+    assert [(event.who, event.text) for event in events.told] == [
         ("person", "[+14155550198 does not take the call (busy)]")
     ]
 
@@ -208,7 +216,8 @@ async def test_what_was_not_settled_is_a_problem_and_not_the_end(tmp_path: Path)
     rehearsal, outcome = make(tmp_path), Outcome()
     await queue_a_text(tmp_path)
 
-    await rehearsal.settle(outcome, patience_secs=0.3)
+    async with running_stand_ins() as stand_ins:
+        await settle(rehearsal.world, stand_ins, outcome, patience_secs=0.3)
 
     assert outcome.problems == ["the worker did not settle every booking and text in time"]
 

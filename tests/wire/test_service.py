@@ -68,7 +68,7 @@ async def _free(service: BookingService, *, days: int = 14) -> Sequence[Slot]:
 
 
 async def _bodies(store: Store) -> list[str]:
-    return [text.body for text in await store.texts()]
+    return [text.body for text in await store.messages()]
 
 
 async def _until_asked(calendar: ShakyCalendar) -> None:
@@ -288,9 +288,9 @@ async def test_a_slow_settlement_that_fails_is_texted(store: Store) -> None:
 
 
 async def test_a_broken_template_does_not_make_a_booking_look_failed(store: Store) -> None:
-    texts = replace(a_request().texts, confirmed="{nonsense}")
+    plan = replace(a_request().plan, templates={"confirmation": "{nonsense}"})
 
-    appointment = await _service(ShakyCalendar(), store).book(a_request(texts=texts))
+    appointment = await _service(ShakyCalendar(), store).book(a_request(plan=plan))
 
     assert appointment.status is AppointmentStatus.ACTIVE
 
@@ -357,7 +357,7 @@ async def test_who_asks_again_meanwhile_hears_that_nothing_is_booked(hasty: Stor
     calendar = ShakyCalendar()
     service = _service(calendar, hasty, settle=replace(INSISTENT, answer_within=timedelta(milliseconds=50)))
 
-    with _locked(url):
+    with structlog.testing.capture_logs(), _locked(url):  # to write the tracebacks out would take its time
         await service.book(a_request())
         with pytest.raises(CalendarUnavailable):
             await asyncio.wait_for(_ask_again_and_again(service), 5)
@@ -391,7 +391,7 @@ async def test_a_record_that_cannot_be_written_for_too_long_is_given_up_aloud(ha
 
     (lost,) = [each for each in logs if each["event"] == "booking_lost"]
     assert lost["log_level"] == "error"
-    assert lost["pii_promised_to"] == a_request().texts.to
+    assert lost["pii_promised_to"] == a_request().plan.to
 
 
 async def test_the_text_of_a_failure_waits_for_the_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,7 +418,7 @@ async def test_a_failure_that_is_heard_is_not_texted_and_one_that_nobody_heard_i
     service = _service(ShakyCalendar(on_book=[CalendarUnavailable("it is down")]), store)
     with pytest.raises(CalendarUnavailable):
         await service.book(a_request())
-    heard = await store.texts()
+    heard = await store.messages()
 
     service = _service(ShakyCalendar(on_book=[CalendarUnavailable("it is down")]), store)
     asking = asyncio.create_task(service.book(a_request()))
@@ -454,7 +454,7 @@ async def test_a_crash_after_the_claim_is_pending_and_settled_later(store: Store
 
 
 async def test_what_cannot_be_settled_does_not_stay_open(store: Store) -> None:
-    await claim(store, an_appointment(), texts=a_request().texts)
+    await claim(store, an_appointment(), plan=a_request().plan)
 
     class Broken(ShakyCalendar):
         async def find(self, *args: object, **kwargs: object) -> Booking | None:
@@ -476,7 +476,7 @@ async def _settle(calendar: ShakyCalendar, store: Store) -> None:
 
 @pytest.mark.parametrize("was_booked", [True, False])
 async def test_a_claim_of_a_dead_process_is_settled_and_texted(store: Store, *, was_booked: bool) -> None:
-    claimed = await claim(store, an_appointment(), texts=a_request().texts)
+    claimed = await claim(store, an_appointment(), plan=a_request().plan)
     calendar = ShakyCalendar()
     if was_booked:
         key = claimed.idempotency_key
@@ -491,7 +491,7 @@ async def test_a_claim_of_a_dead_process_is_settled_and_texted(store: Store, *, 
 
 
 async def test_a_claim_of_a_dead_process_that_somebody_else_got_is_texted_as_failed(store: Store) -> None:
-    await claim(store, an_appointment(), texts=a_request().texts)
+    await claim(store, an_appointment(), plan=a_request().plan)
 
     await _settle(ShakyCalendar(on_book=["steal"]), store)
 

@@ -144,6 +144,11 @@ async def test_booking_is_remembered_and_takes_its_slot(calcom: StandIn) -> None
             "rescheduledToUid": "",
             "reason": "",
             "changedBy": "",
+            "updatedAt": booking["updatedAt"],
+            "location": booking["location"],
+            "responses": {"notes": "Tap"},
+            "host": "Ada",
+            "absent": False,
         }
     ]
 

@@ -172,9 +172,9 @@ async def test_ordinary_week_follows_the_length_of_the_event_type(salon: StandIn
         [{"id": 1, "title": "Cut"}, {"id": 1, "title": "Colour"}],
         [{"id": 1, "title": "Cut"}, {"id": 2, "title": "cut"}],
         [{"id": 1, "title": ""}],
-        [{"id": 1, "price": 20}],
+        [{"id": 1, "price": -20}],
         [{"id": 1, "location": {"type": "address"}}],
-        [{"id": 1, "location": {"type": "attendeePhone"}}],
+        [{"id": 1, "location": {"type": "somewhere"}}],
     ],
 )
 async def test_refuses_event_types_that_cannot_be(salon: StandIn, event_types: list[dict[str, object]]) -> None:

@@ -382,3 +382,115 @@ def test_counts_segments_as_twilio_bills_them(body: str, billed_as: int) -> None
 )
 def test_signature_is_the_one_twilios_package_expects(url: str, form: dict[str, str]) -> None:
     assert RequestValidator("token").validate(url, form, sign("token", url, form))
+
+
+@contextlib.asynccontextmanager
+async def texted(
+    answer: str = "<Response/>", status: int = 200
+) -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+    """Serve a worker that notes the signature and the form of every text it gets, and answers `answer`."""
+    texts: list[tuple[str, dict[str, str]]] = []
+
+    async def note(request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        texts.append((request.headers[SIGNATURE_HEADER], form))
+        return web.Response(text=answer, status=status, content_type="text/xml")
+
+    app = web.Application()
+    app.router.add_post("/twilio/sms", note)
+    runner, url = await run_app(app, 0)
+    try:
+        yield url, texts
+    finally:
+        await runner.cleanup()
+
+
+async def text_us(twilio: StandIn, body: str, **more: str) -> dict[str, Any]:
+    answer = await twilio.http.post("/control/inbound", json={"from": TEXT["To"], "body": body, **more})
+    assert answer.status_code == httpx.codes.OK, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def test_a_text_to_us_is_posted_as_twilio_does_and_signed(twilio: StandIn) -> None:
+    async with texted() as (url, texts):
+        await twilio.order("world", worker_url=url)
+        told = await text_us(twilio, "C")
+
+    ((signature, form),) = texts
+    assert told == {"message_sid": form["MessageSid"], "answered": 200}
+    assert (form["From"], form["To"], form["Body"]) == (TEXT["To"], TEXT["From"], "C")
+    assert (form["SmsStatus"], form["NumMedia"], form["FromCountry"]) == ("received", "0", "US")
+    assert form["MessageSid"] == form["SmsSid"] == form["SmsMessageSid"]
+    assert "OptOutType" not in form
+    validator = RequestValidator(twilio.credentials.twilio_auth_token)
+    assert validator.validate(f"{url}/twilio/sms", form, signature)
+
+
+async def test_a_text_can_be_delivered_again(twilio: StandIn) -> None:
+    async with texted() as (url, texts):
+        await twilio.order("world", worker_url=url)
+        told = await text_us(twilio, "C")
+        await text_us(twilio, "C", message_sid=told["message_sid"])
+
+    assert len({form["MessageSid"] for _, form in texts}) == 1
+    assert len(texts) == 2
+
+
+async def test_who_texts_stop_gets_no_texts_until_they_text_start(twilio: StandIn) -> None:
+    async with texted() as (url, texts):
+        await twilio.order("world", worker_url=url)
+        await text_us(twilio, " Stop ")
+        refused = await send(twilio)
+        await text_us(twilio, "START")
+        taken = await send(twilio)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, 21610)
+    assert taken.status_code == httpx.codes.CREATED
+    assert [form["Body"] for _, form in texts] == [" Stop ", "START"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "problem"),
+    [
+        ("", 500, None),
+        ("ok", 200, "12100: the answer is no TwiML"),
+        ("<Response><Message>Hi</Message></Response>", 200, "follows no verbs"),
+    ],
+)
+async def test_a_worker_that_does_not_answer_as_it_should_is_told(
+    twilio: StandIn, answer: str, status: int, problem: str | None
+) -> None:
+    async with texted(answer, status) as (url, _):
+        await twilio.order("world", worker_url=url)
+        told = await text_us(twilio, "C")
+
+    assert told["answered"] == status
+    assert (problem or "") in told.get("problem", "")
+    assert ("problem" in told) == (problem is not None)
+
+
+async def test_a_text_reaches_no_url_but_the_workers(twilio: StandIn) -> None:
+    number = {"phone_number": TEXT["From"], "sms_url": "https://elsewhere.example.com/sms"}
+    await twilio.order("world", worker_url="http://127.0.0.1:1", numbers=[number])
+
+    answer = await twilio.http.post("/control/inbound", json={"from": TEXT["To"], "body": "C"})
+
+    assert (answer.status_code, "webhook for texts is the worker's" in answer.text) == (400, True)
+
+
+async def test_a_landline_is_reported_as_its_carrier_does(twilio: StandIn) -> None:
+    reports: list[tuple[str, str, dict[str, str]]] = []
+    async with worker(reports) as url:
+        await twilio.order("world", worker_url=url, undeliverable={TEXT["To"]: 30006})
+        sid = (await send(twilio, StatusCallback=f"{url}/twilio/sms-status")).json()["sid"]
+        async with asyncio.timeout(5):
+            while (await twilio.state())["under_way"]:
+                pass
+
+    assert [(form["MessageStatus"], form.get("ErrorCode")) for _, _, form in reports] == [
+        ("sent", None),
+        ("undelivered", "30006"),
+    ]
+    read = (await twilio.http.get(path(twilio, f"Messages/{sid}"))).json()
+    assert (read["status"], read["error_code"]) == ("undelivered", 30006)

@@ -15,10 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from appointments.errors import ConfigError, SlotTaken
 from appointments.model import AppointmentStatus, CallSid, EventTypeId
-from appointments.store.records import OutgoingText
+from appointments.store.records import MessageKind, OutgoingMessage
 from appointments.store.store import Store
 from appointments.store.tables import metadata
-from tests.factories import BUSINESS, CALLER, NOW, TEXTS, a_block, a_booking, a_slot, an_appointment, claim
+from tests.factories import BUSINESS, CALLER, NOW, PLAN, a_block, a_booking, a_slot, an_appointment, claim
 from tests.stores import opened_store
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 PROCESSES = multiprocessing.get_context("spawn")
-TEXT = OutgoingText(CALLER, "Booked.", "ap_1|confirmed|1")
+TEXT = OutgoingMessage(CALLER, "Booked.", "ap_1|confirmed|1", MessageKind.CONFIRMATION)
 CALL = CallSid("CA1")
 
 
@@ -140,12 +140,14 @@ async def test_an_unconfirmed_appointment_keeps_its_slot(store: Store) -> None:
 async def test_the_booking_and_its_text_are_recorded_once(store: Store) -> None:
     claimed = await claim(store, an_appointment())
 
-    first = await store.record(claimed.appointment_id, a_booking(), texts=[TEXT])
-    again = await store.record(claimed.appointment_id, a_booking(), texts=[replace(TEXT, dedupe_key="other")])
+    first = await store.record(claimed.appointment_id, a_booking(), messages=lambda _: [TEXT])
+    again = await store.record(
+        claimed.appointment_id, a_booking(), messages=lambda _: [replace(TEXT, dedupe_key="other")]
+    )
 
     assert first == again
     assert (first.status, first.booking_uid) == (AppointmentStatus.ACTIVE, "bk_1")
-    assert [text.body for text in await store.texts(claimed.appointment_id)] == ["Booked."]
+    assert [text.body for text in await store.messages(claimed.appointment_id)] == ["Booked."]
 
 
 async def test_what_the_calendar_has_is_never_recorded_as_failed(store: Store) -> None:
@@ -171,7 +173,7 @@ async def test_the_blocks_are_those_that_reach_into_the_range(store: Store) -> N
 
 
 async def test_an_abandoned_claim_is_taken_over_by_one(store: Store) -> None:
-    claimed = await claim(store, an_appointment(), texts=TEXTS)
+    claimed = await claim(store, an_appointment(), plan=PLAN)
     later = store.now() + timedelta(milliseconds=1)
 
     taken_over = await asyncio.gather(
@@ -179,7 +181,7 @@ async def test_an_abandoned_claim_is_taken_over_by_one(store: Store) -> None:
     )
 
     assert await store.unsettled(later - timedelta(hours=1)) == []
-    assert [texts for texts in taken_over if texts] == [TEXTS]
+    assert [texts for texts in taken_over if texts] == [PLAN]
 
 
 async def test_no_error_of_the_record_quotes_personal_data(store: Store) -> None:

@@ -28,7 +28,7 @@ from telephony import twiml, twiml_waiting
 from telephony.media_stream import MAX_FRAME_BYTES, CallStart, KeyPressed, MediaStream
 from telephony.messages import Messages
 from telephony.rest import TwilioRest
-from telephony.routes import IncomingCall, build_router
+from telephony.routes import IncomingCall, IncomingText, build_router
 from telephony.signature import RequestSignatures
 from telephony.tokens import StreamTokens
 from telephony.urls import PublicUrls
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT_SID = "AC" + "a" * 32
 CALL_SID = "CA" + "1" * 32
+MESSAGE_SID = "SM" + "5" * 32
 STREAM_SID = "MZ" + "2" * 32
 CALLER = "+14155550123"
 CALLED = "+14155550100"
@@ -66,7 +67,7 @@ class Line:
         self.dialled: list[IncomingCall] = []
         self.statuses: list[dict[str, str]] = []
         self.text_statuses: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[tuple[str, str, str | None]] = []
+        self.texts: list[IncomingText] = []
         self.waited: list[IncomingCall] = []
 
     async def ringing(self, call: IncomingCall) -> str:
@@ -138,8 +139,8 @@ class Line:
     async def text_status(self, outbox_id: str, form: Mapping[str, str]) -> None:
         self.text_statuses.append((outbox_id, dict(form)))
 
-    async def text_received(self, sender: str, body: str, opt_out_type: str | None) -> None:
-        self.texts.append((sender, body, opt_out_type))
+    async def text_received(self, text: IncomingText) -> None:
+        self.texts.append(text)
 
 
 @dataclass
@@ -495,15 +496,23 @@ async def test_a_reference_that_was_not_signed_is_refused(twilio: Twilio) -> Non
         ({"Body": " Stop\n"}, "STOP"),
         ({"Body": "unstop"}, "START"),
         ({"Body": "help"}, "HELP"),
-        ({"Body": "please stop by at two"}, None),
+        ({"Body": "please stop by at two"}, ""),
+        ({"Body": "Yes"}, "START"),
+        ({"Body": "c"}, ""),
+        ({"Body": ""}, ""),
     ],
 )
-async def test_a_text_to_us_is_heard_and_not_replied_to(
-    twilio: Twilio, fields: dict[str, str], expected: str | None
-) -> None:
-    answer = await twilio.post("/twilio/sms", {"From": CALLER, "To": CALLED} | fields)
+async def test_a_text_to_us_is_heard_and_not_replied_to(twilio: Twilio, fields: dict[str, str], expected: str) -> None:
+    answer = await twilio.post("/twilio/sms", {"MessageSid": MESSAGE_SID, "From": CALLER, "To": CALLED} | fields)
     assert "<Message" not in answer.text
-    assert twilio.line.texts == [(CALLER, fields["Body"], expected)]
+    assert twilio.line.texts == [IncomingText(MESSAGE_SID, CALLER, CALLED, fields["Body"], expected)]
+
+
+@pytest.mark.parametrize("message_sid", ["", "SM1", "CA" + "4" * 32])
+async def test_a_text_without_a_name_is_malformed(twilio: Twilio, message_sid: str) -> None:
+    answer = await twilio.post("/twilio/sms", {"MessageSid": message_sid, "From": CALLER, "To": CALLED, "Body": "C"})
+    assert answer.status_code == 400
+    assert twilio.line.texts == []
 
 
 async def test_a_stream_brings_its_call(twilio: Twilio) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,7 +87,7 @@ class Sender:
     async def send(self, *, to: str, body: str, outbox_id: str) -> str:
         return "SM1"
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
         return None
 
 

@@ -21,7 +21,7 @@ from tools.replies import Reply, Status
 from tools.toolbox import all_tools, tool_names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from appointments.model import Appointment
     from tools.session import BookingSession, Utterance
@@ -44,7 +44,7 @@ class Sender:
         self.sent[to] = body
         return "SM1"
 
-    async def find(self, *, to: str, body: str, since: datetime) -> str | None:
+    async def find(self, *, to: str, body: str, since: datetime, other_than: Collection[str] = ()) -> str | None:
         return None
 
 
@@ -196,6 +196,22 @@ async def test_a_move_is_read_back_first_and_made_once(
     assert [booking.slot for booking in calendar.bookings] == [NEW]
 
 
+async def test_who_has_said_stop_is_promised_no_text_about_a_change(
+    store: Store, calendar: ShakyCalendar, booked: Appointment
+) -> None:
+    call = a_call(store, calendar, is_attested=True, can_text=False, texts_are_blocked=True)
+    await call.use("find_appointments")
+    found = await call.use("find_slots", date="2026-12-03", time="16:00")
+    (offered,) = [each for each in found.slots if each["time"] == "16:00"]
+    call.say(f"I'll move your 30-Minute Consultation to {offered['say']}. Is that right?", "Yes.")
+    moved = await call.use("move_appointment", appointment="m1", slot=offered["key"])
+    call.say(f"I'll cancel your 30-Minute Consultation on {offered['say']}. Is that right?", "Yes.")
+    cancelled = await call.use("cancel_appointment", appointment="m1")
+
+    assert moved.say.endswith("Texts to your number are blocked, so please make a note of it.")
+    assert cancelled.say.endswith("is cancelled.")
+
+
 async def test_an_appointment_can_be_moved_into_the_time_it_keeps(
     store: Store, calendar: ShakyCalendar, booked: Appointment
 ) -> None:
@@ -292,7 +308,7 @@ async def test_a_cancellation_is_read_back_first_and_twice_is_success(
     assert (first.status, again.status) == (Status.CANCELLED, Status.CANCELLED)
     assert ("a text" in first.say, "a text" in again.say) == (True, False)
     assert calendar.changes == 1
-    assert [text.body[-13:] for text in await store.texts(booked.appointment_id)][-1] == "is cancelled."
+    assert [text.body[-13:] for text in await store.messages(booked.appointment_id)][-1] == "is cancelled."
 
 
 async def test_a_yes_to_a_booking_cancels_nothing(store: Store, calendar: ShakyCalendar, booked: Appointment) -> None:
@@ -350,7 +366,7 @@ def test_without_leave_there_is_no_tool(scopes: frozenset[Scope], missing: str) 
 
 async def test_the_names_are_those_of_the_tools(store: Store, calendar: ShakyCalendar) -> None:
     call = a_call(store, calendar)
-    event_type = await call.session.service.event_type(ACTION)
+    event_type = replace(await call.session.service.event_type(ACTION), requires_email=True)
 
     assert tool_names(CLINIC) == tuple(tool.name for tool in all_tools(call.session, {ACTION.name: event_type}))
 

@@ -21,6 +21,7 @@ from tests.sessions import CLINIC, a_session, agent, caller
 from tests.stores import opened_store
 from tools.booking import book_appointment, find_slots, tool_name
 from tools.registry import answer
+from tools.toolbox import all_tools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,20 +74,21 @@ class Call:
         wanted = (start.date().isoformat(), start.strftime("%H:%M"))
         return next(each["key"] for each in found.slots if (each["date"], each["time"]) == wanted)
 
-    def agree(self, key: str, *, name: str = "Maya Chen") -> None:
+    def agree(self, key: str, *, name: str = "Maya Chen", number: str = "") -> None:
         offered = self.session.ledger(self.action).slot(key)
-        self.heard += [agent(f"That's on {offered.say}, for {name}. Is that right?"), caller("Yes.")]
+        reached = f", with the phone number {number}" if number else ""
+        self.heard += [agent(f"That's on {offered.say}, for {name}{reached}. Is that right?"), caller("Yes.")]
 
     async def book(self, key: str, *, name: str = "Maya Chen", **arguments: str) -> Reply:
         return await answer(self.book_tool, {"slot": key, "name": name, **arguments}, self.heard)
 
     async def agree_and_book(self, slot: Slot = TWO, **arguments: str) -> Reply:
         key = await self.key(slot)
-        self.agree(key)
+        self.agree(key, number=arguments.get("number", ""))
         return await self.book(key, **arguments)
 
     async def bodies(self) -> list[str]:
-        return [text.body for text in await self.store.texts()]
+        return [text.body for text in await self.store.messages()]
 
 
 async def test_books_the_slot_that_was_found_read_back_and_agreed_to(store: Store) -> None:
@@ -355,8 +357,8 @@ TEXTLESS = {
 }
 
 
-REACHED_BY: defaultdict[object, dict[str, str]] = defaultdict(dict, {None: {"email": "maya@example.com"}})
-"""Who withholds their number is asked for an e-mail address."""
+REACHED_BY: defaultdict[object, dict[str, str]] = defaultdict(dict, {None: {"number": "415 555 0199"}})
+"""Who withholds their number is asked for one."""
 
 
 @pytest.mark.parametrize("session", TEXTLESS.values(), ids=TEXTLESS.keys())
@@ -381,6 +383,23 @@ async def test_who_cannot_be_texted_is_not_promised_a_text_about_an_open_booking
     assert reply.status == "unconfirmed"
     assert "text" not in reply.say
     assert "call us" in reply.say
+
+
+async def test_who_has_said_stop_is_told_that_no_text_comes(store: Store) -> None:
+    call = Call(store, ShakyCalendar(), can_text=False, texts_are_blocked=True)
+
+    reply = await call.agree_and_book()
+
+    assert reply.say.endswith("Texts to your number are blocked, so please make a note of it.")
+
+
+async def test_where_nobody_is_texted_nothing_is_said_of_blocked_texts(store: Store) -> None:
+    action = replace(ACTION, sms_confirmation=False)
+    call = Call(store, ShakyCalendar(), action=action, can_text=False, texts_are_blocked=True)
+
+    reply = await call.agree_and_book()
+
+    assert "text" not in reply.say.lower()
 
 
 async def test_a_text_that_is_promised_is_in_the_outbox(store: Store) -> None:
@@ -411,39 +430,23 @@ async def test_without_confirmations_an_open_booking_is_still_followed_up_truthf
     assert ("text" in reply.say) == bool(await call.bodies())
 
 
-def test_an_email_is_asked_for_only_where_the_calendar_needs_one_and_none_can_be_made(tmp_path: Path) -> None:
+def test_an_email_is_asked_for_only_where_the_calendar_needs_one_and_none_can_be_made() -> None:
     fallback = replace(ACTION, fallback_email="caller+{digits}@example.com")
-    known, withheld = a_session(), a_session(caller=None)
-    asked = {
-        "needed": book_appointment(known, ACTION, EMAIL_TYPE),
-        "not needed": book_appointment(known, ACTION, EVENT_TYPE),
-        "made up": book_appointment(known, fallback, EMAIL_TYPE),
-        "made up of no number": book_appointment(withheld, fallback, EMAIL_TYPE),
+    cases = {
+        "needed": (ACTION, EMAIL_TYPE, {}),
+        "not needed": (ACTION, EVENT_TYPE, {}),
+        "made up": (fallback, EMAIL_TYPE, {}),
+        "made up of no number": (fallback, EMAIL_TYPE, {"caller": None}),
     }
 
-    required = {name: "email" in tool.schema().required for name, tool in asked.items()}
+    asked = {name for name, case in cases.items() if "note_email" in _tools(*case)}
 
-    assert required == {"needed": True, "not needed": False, "made up": False, "made up of no number": True}
-    assert "email" not in asked["made up"].schema().properties
-
-
-async def test_the_email_the_caller_spells_is_booked_with(store: Store) -> None:
-    call = Call(store, ShakyCalendar(), event_type=EMAIL_TYPE)
-
-    reply = await call.agree_and_book(email="maya dot chen at example dot com")
-
-    assert reply.status == "booked"
-    assert (await store.appointments())[0].attendee.email == "maya.chen@example.com"
+    assert asked == {"needed", "made up of no number"}
 
 
-async def test_an_address_that_is_none_is_asked_for_again_and_nothing_is_booked(store: Store) -> None:
-    call = Call(store, ShakyCalendar(), event_type=EMAIL_TYPE)
-
-    reply = await call.agree_and_book(email="maya")
-
-    assert reply.status == "invalid"
-    assert "e-mail" in reply.hint
-    assert call.calendar.bookings == []
+def _tools(action: Action, event_type: EventType, session: dict[str, Any]) -> set[str]:
+    offered = a_session(**{"business": replace(OPEN, actions=(action,)), **session})
+    return {tool.name for tool in all_tools(offered, {action.name: event_type})}
 
 
 async def test_the_address_made_up_for_a_caller_is_theirs_alone(store: Store) -> None:
