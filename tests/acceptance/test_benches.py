@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import booking_cost, booking_race, calls, crash
+from bench import booking_cost, booking_race, calls, crash, message_lives
 from tests.postgres import GET_IT
 
 BENCHES = {
@@ -16,6 +16,7 @@ BENCHES = {
     "booking_cost": booking_cost.main,
     "crash": crash.main,
     "calls": calls.main,
+    "message_lives": message_lives.main,
 }
 
 Bench = Callable[..., tuple[int, dict[str, Any]]]
@@ -86,6 +87,21 @@ def test_without_look_ups_a_text_is_sent_twice(bench: Bench) -> None:
     status, result = bench("crash", "--only", "send/lost_answer/waits/None/restart/None", "--blind")
 
     assert (status, result["duplicates"]) == (1, 1)
+
+
+def test_each_version_is_told_of_once_over_lives_with_faults_and_kills(bench: Bench) -> None:
+    status, result = bench("message_lives", "--lives", "3")
+
+    assert (status, result["lost"], result["duplicates"], result["unexpected"]) == (0, 0, 0, 0)
+    assert 0 < result["expected"] <= result["sent"]
+    assert result["kills"] > 0
+
+
+def test_without_look_ups_lives_are_told_of_something_twice(bench: Bench) -> None:
+    status, result = bench("message_lives", "--lives", "6", "--blind")
+
+    assert status == 1
+    assert result["duplicates"] + result["unexpected"] > 0
 
 
 def test_calls_are_measured(bench: Bench) -> None:
