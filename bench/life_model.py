@@ -26,6 +26,7 @@ LEADS = {"reminder_day": timedelta(hours=24), "reminder_hours": timedelta(hours=
 _QUARTER = timedelta(minutes=15)
 _QUESTION_STANDS = timedelta(minutes=30)
 _DAY = timedelta(hours=24)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,10 @@ class LifeModel:
     def __init__(self, zone: str) -> None:
         self._zone = ZoneInfo(zone)
         self._planned: list[_Planned] = []
-        self._question_until = datetime.min.replace(tzinfo=UTC)
-        self._shown_out_at = datetime.min.replace(tzinfo=UTC)
+        self._question_until = _NEVER
+        self._shown_out_at = _NEVER
         self._is_over = False
+        self._asked_for: Slot | None = None
         self.slot: Slot | None = None
         """When their appointment is, None when they have none."""
         self.is_unclear = False
@@ -92,6 +94,8 @@ class LifeModel:
             self._complete(self.slot)
             self._send_due(now, is_certain=is_certain)
         for deed in deeds:
+            if deed.wish is Wish.BOOK:
+                self._asked_for = deed.slot
             is_last = not any(change.number > deed.number for change in changes)
             if deed.number in seen.unclear:
                 self._leave_unclear(deed)
@@ -109,14 +113,15 @@ class LifeModel:
         told = self.sure if is_last else self.maybe
         told[_about(kind, deed.slot or self.slot)] += 1
         if deed.wish is Wish.BOOK:
-            self._question_until = now  # it was about another appointment
+            self._question_until = _NEVER  # it was about another appointment
         self.slot, self._is_over = deed.slot, False
         self._planned = _reminders(self.slot, self._zone, now) if self.slot else []
 
     def _fail(self, deed: Deed, *, is_told: bool) -> None:
-        if self.slot is None and deed.wish is not Wish.BOOK:
-            return  # of a booking that came to nothing
-        kind, slot = ("failed", deed.slot) if deed.wish is Wish.BOOK else ("change_failed", self.slot)
+        # What is to be moved may be a booking that was still under way, and came to nothing.
+        kind, slot = (
+            ("failed", deed.slot) if deed.wish is Wish.BOOK else ("change_failed", self.slot or self._asked_for)
+        )
         (self.sure if is_told else self.maybe)[_about(kind, slot)] += 1
 
     def _leave_unclear(self, deed: Deed) -> None:
@@ -144,8 +149,9 @@ class LifeModel:
 
     def _answer(self, now: datetime, deed: Deed, seen: Seen) -> None:
         """Reckon the answer to a text: C, X, Y, N or R."""
-        is_open = now < self._question_until and self.is_changeable(now)
-        self._question_until = now
+        asked_until, self._question_until = self._question_until, _NEVER
+        is_open = now < asked_until and self.is_changeable(now)
+        is_asked_again = deed.body == "Y" and asked_until <= now < asked_until + _DAY
         if not self.is_changeable(now):
             self._show_out(now, "reply_phone")
         elif deed.body == "Y" and is_open:
@@ -153,8 +159,9 @@ class LifeModel:
         elif deed.body == "N" and not is_open:
             self._show_out(now, "reply_letters")
         else:
-            kinds = {"C": "confirmed", "Y": "confirmed", "X": "cancel", "N": "kept", "R": "link"}
-            if deed.body == "X":
+            confirms = "cancel" if is_asked_again else "confirmed"
+            kinds = {"C": "confirmed", "Y": confirms, "X": "cancel", "N": "kept", "R": "link"}
+            if deed.body == "X" or is_asked_again:
                 self._question_until = now + _QUESTION_STANDS
             self.sure[_about(f"reply_{kinds[deed.body]}", self.slot)] += 1
 

@@ -32,7 +32,7 @@ SPEECH_DBFS = -40.0
 """What is louder is speech: the line's noise is 25 dB below it."""
 A_WORDS_PAUSE = 25
 """Frames of silence within one turn at most."""
-NOTHING_SAID_BY = {"text_sent", "text_status_changed", "worker_ready", "worker_serving"}
+NOTHING_SAID_BY = {"delivery_received", "message_sent", "text_status_changed", "worker_ready", "worker_serving"}
 """What a worker logs beside its calls."""
 OF_THE_PROCESS = ("uvicorn", "agent.jobs")
 """The loggers that speak of the whole process: of its server, and of its event loop."""

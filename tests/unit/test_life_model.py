@@ -55,12 +55,29 @@ def test_two_versions_in_one_go_need_not_both_be_told() -> None:
     assert list(model.maybe) == ["confirmation: Wed, Dec 2 at 10:00 AM"]
 
 
+def test_a_change_of_a_booking_that_failed_may_be_told_of_too() -> None:
+    model = LifeModel(ZONE.key)
+    deeds = [does(Wish.BOOK, 1, slot=WEDNESDAY), does(Wish.MOVE, 2, slot=THURSDAY)]
+    model.live(NOW, deeds, Seen(failed=frozenset({1})))
+
+    assert list(model.sure) == ["failed: Wed, Dec 2 at 10:00 AM"]
+    assert list(model.maybe) == ["change_failed: Wed, Dec 2 at 10:00 AM"]
+
+
 def test_x_asks_and_y_is_told_as_a_cancellation() -> None:
     model = booked()
     deeds = [does(Wish.TEXT, 2, body="X"), does(Wish.TEXT, 3, body="Y")]
     model.live(NOW + timedelta(hours=1), deeds, Seen(done=frozenset({3})))
 
     assert list(model.sure)[1:] == ["reply_cancel: Wed, Dec 2 at 10:00 AM", "cancelled: Wed, Dec 2 at 10:00 AM"]
+
+
+def test_a_y_that_comes_too_late_is_asked_about_once_more() -> None:
+    model = booked()
+    for hours, body in ((1, "X"), (2, "Y")):
+        model.live(NOW + timedelta(hours=hours), [does(Wish.TEXT, hours + 1, body=body)], Seen())
+
+    assert model.sure["reply_cancel: Wed, Dec 2 at 10:00 AM"] == 2
 
 
 @pytest.mark.parametrize(
