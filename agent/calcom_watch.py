@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent.addresses import is_loopback
 from agent.calcom_webhooks import WEBHOOK_PATH
@@ -57,7 +58,7 @@ class CalComWatch:
                 except (CalendarUnavailable, CalendarRejected) as error:
                     tell = log.error if isinstance(error, PersonMustFix) else log.warning
                     tell("calendar_not_reconciled", reason=str(error))
-                except Exception:
+                except SQLAlchemyError:
                     # A busy database must not end the watch; what was leased is due again soon.
                     log.exception("calendar_watch_failed")
             if not has_worked:

@@ -28,7 +28,6 @@ WORDED = (
     MessageKind.REMINDER_HOURS,
     MessageKind.FOLLOW_UP,
     MessageKind.REVIEW,
-    MessageKind.WAITLIST_OFFER,
 )
 """What can be worded here; the confirmation is worded by ``sms_template``."""
 
@@ -134,7 +133,6 @@ class ActionMessagesTable(BaseModel):
     reminder_hours: Template | None = None
     follow_up: Template | None = None
     review: Annotated[Template, AfterValidator(_asks_for_review)] | None = None
-    waitlist_offer: Template | None = None
 
 
 class MessagesTable(ActionMessagesTable):

@@ -62,9 +62,8 @@ class ListedBooking:
     moved_to: str = ""
     is_absent: bool = False
     """Whether the attendee did not come."""
-    created_at: datetime | None = None
     updated_at: datetime | None = None
-    """By the calendar's clock, as `created_at`."""
+    """By the calendar's clock."""
 
     @property
     def is_live(self) -> bool:

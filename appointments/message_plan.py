@@ -20,9 +20,8 @@ from appointments.quiet_hours import later_window, reminder_window
 from appointments.store.records import AT_ONCE, Channel, Invite, MessageKind, OutgoingMessage
 
 if TYPE_CHECKING:
-    from appointments.model import Action, Appointment, Business, CallSid, PhoneNumber, Slot
+    from appointments.model import Action, Appointment, Business, CallSid, PhoneNumber
     from appointments.quiet_hours import Window
-    from appointments.store.records import KeptRequest
 
 log = structlog.get_logger(__name__)
 
@@ -239,23 +238,6 @@ def completed(plan: MessagePlan, appointment: Appointment) -> Sequence[OutgoingM
         window = later_window(end + plan.review_after, quiet=plan.quiet, zone=zone)
         sent += _timed(plan, appointment, MessageKind.REVIEW, window, link=plan.review_link)
     return sent
-
-
-def waitlist_offer(request: KeptRequest, slot: Slot, business: Business, template: str) -> OutgoingMessage:
-    """Return the text that offers `slot` to somebody on the waitlist, each slot once."""
-    values = details(
-        slot=slot,
-        zone=business.zone,
-        duration=slot.duration,
-        link="",
-        location="",
-        name=request.left.name,
-        host="",
-        business=business.name,
-    )
-    kind = MessageKind.WAITLIST_OFFER
-    told = f"{request.request_id}|{kind}|{int(slot.start.timestamp())}"
-    return OutgoingMessage(request.left.number, as_sms(template, values), told, kind, call_sid=request.left.call_sid)
 
 
 def reminders(plan: MessagePlan, appointment: Appointment, *, now: datetime) -> Sequence[OutgoingMessage]:

@@ -64,7 +64,6 @@ class _ListedBooking(BaseModel):
     why_moved: Annotated[str, null_as(str), Field(alias="reschedulingReason")] = ""
     moved_from: Annotated[str, null_as(str), Field(alias="rescheduledFromUid")] = ""
     moved_to: Annotated[str, null_as(str), Field(alias="rescheduledToUid")] = ""
-    created_at: Annotated[AwareDatetime | None, Field(alias="createdAt")] = None
     updated_at: Annotated[AwareDatetime | None, Field(alias="updatedAt")] = None
 
 
@@ -134,7 +133,6 @@ def _listed(data: object) -> ListedBooking:
         moved_from=found.moved_from,
         moved_to=found.moved_to,
         is_absent=any(attendee.is_absent for attendee in found.attendees),
-        created_at=found.created_at,
         updated_at=found.updated_at,
     )
 

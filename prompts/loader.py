@@ -35,7 +35,6 @@ SMS_TEMPLATES = (
     "reminder_hours",
     "follow_up",
     "review",
-    "waitlist_offer",
 )
 """The shipped message templates about an appointment."""
 CODE_TEMPLATE = "code"

@@ -64,7 +64,6 @@ def a_listed_booking(uid: str = "bk_1", **changes: Any) -> ListedBooking:
         status=BookingStatus.ACCEPTED,
         attendee=ATTENDEE,
         meeting_link="https://meet.test/1",
-        created_at=NOW,
         updated_at=NOW,
     )
     return replace(booking, **changes)

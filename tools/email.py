@@ -148,7 +148,7 @@ async def email_to_book_with(
         return session.email.agreed
     known = await _known(session)
     # Without being asked, it is used only for the one whose it is.
-    if known and (session.cal_email or session.identity.known == session.caller):
+    if known and session.identity.known == session.caller:
         return known
     return attendee_email(action.fallback_email, phone)
 
@@ -160,9 +160,9 @@ async def _propose_known(session: BookingSession) -> None:
 
 
 async def _known(session: BookingSession) -> str:
-    """Return the address that is known of who calls, from elsewhere or from appointments of theirs, "" for none."""
-    if session.cal_email or session.caller is None:
-        return session.cal_email
+    """Return the address that is known from appointments of who calls, "" for none."""
+    if session.caller is None:
+        return ""
     made_up = {attendee_email(action.fallback_email, session.caller) for action in session.actions}
     on_record = await session.service.emails(session.caller)
     return next((email for email in on_record if email not in made_up), "")

@@ -76,8 +76,6 @@ class BookingSession:
     """The shipped templates of the texts, by their names."""
     identity: Identity
     """Whose appointments the caller may hear about and change."""
-    cal_email: str = ""
-    """The caller's e-mail address as it is known from elsewhere, before they say a word."""
     email: EmailCapture = field(default_factory=EmailCapture)
     """How far this call has come with the caller's e-mail address."""
     texts_are_blocked: bool = False

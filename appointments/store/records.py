@@ -137,7 +137,6 @@ class MessageKind(StrEnum):
     REMINDER_HOURS = "reminder_hours"
     FOLLOW_UP = "follow_up"
     REVIEW = "review"
-    WAITLIST_OFFER = "waitlist_offer"
     REPLY = "reply"
     """An answer to a text that came in."""
     OWNER_NOTICE = "owner_notice"

@@ -20,17 +20,13 @@ from appointments.message_plan import (
     moved,
     plan_for,
     plan_from,
-    waitlist_offer,
 )
 from appointments.model import Appointment, AppointmentStatus, MessageSettings, PhoneNumber, QuietHours
 from appointments.store.records import (
     AT_ONCE,
-    CallerRequest,
     Channel,
-    KeptRequest,
     MessageKind,
     OutgoingMessage,
-    RequestKind,
 )
 from prompts.loader import SMS_TEMPLATES, sms_template
 from tests.factories import ACTION, CALLER, NOW, STUDIO, a_slot, an_appointment
@@ -204,14 +200,3 @@ def test_a_plan_of_an_older_or_newer_version_can_be_read() -> None:
     del kept["reminders"]
 
     assert plan_from(kept).reminders == ()
-
-
-def test_who_waits_is_offered_each_time_once() -> None:
-    wish = CallerRequest(an_appointment().call_sid, RequestKind.WAITLIST, CALLER, title="30-Minute Consultation")
-    kept = KeptRequest("rq_1", wish, NOW, None)
-
-    offer = waitlist_offer(kept, a_slot(), STUDIO, SHIPPED["waitlist_offer"])
-
-    assert (offer.to, offer.kind) == (CALLER, MessageKind.WAITLIST_OFFER)
-    assert offer.dedupe_key == f"rq_1|waitlist_offer|{int(a_slot().start.timestamp())}"
-    assert "Thu, Dec 3 at 2:00 PM" in offer.body
